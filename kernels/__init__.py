@@ -1,0 +1,1 @@
+"""Tensor arithmetic at memory speed; knows neither ONNX nor backdoors."""

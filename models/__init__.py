@@ -1,0 +1,1 @@
+"""Things to practise on: networks, attacks, training recipes and the bundled pair."""

@@ -1,0 +1,65 @@
+"""Behavioural methods, one a file: each measures; only ``scanner.verdict`` decides."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Flag, auto
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from ...converters import Model
+    from ..findings import Evidence
+    from ..samples import Samples
+
+__all__ = ["Budget", "Detector", "Needs"]
+
+
+class Needs(Flag):
+    """What a method cannot work without."""
+
+    NOTHING = 0
+    SAMPLES = auto()
+    GRADIENTS = auto()
+
+
+def _silent(text: str, fraction: float) -> None:
+    """Progress for nobody."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a method may spend, and how it tells how far it is.
+
+    Attributes:
+        deadline: ``time.monotonic()`` at which it must stop and report what it has.
+        seed: all randomness comes from it.
+        device: torch device, e.g. "cpu" or "cuda".
+        progress: called with a short text and the fraction done in [0, 1].
+    """
+
+    deadline: float = float("inf")
+    seed: int = 0
+    device: str = "cpu"
+    progress: Callable[[str, float], None] = _silent
+
+    @property
+    def spent(self) -> bool:
+        """Whether the time is up."""
+        return monotonic() >= self.deadline
+
+
+class Detector(ABC):
+    """The contract of a method: a frozen dataclass whose fields are its options and whose docstring explains it.
+
+    The docstring's first line says what is flagged; then the idea, *Assumes*, *Misses* and the paper.
+    """
+
+    needs: ClassVar[Needs] = Needs.NOTHING
+    min_samples: ClassVar[int] = 0
+
+    @abstractmethod
+    def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
+        """Measure the model with the optimisation half of the clean samples; never change the model."""

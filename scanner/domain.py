@@ -1,0 +1,79 @@
+"""Between pictures and the model's own input: layout, range, mean and standard deviation, channel order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .findings import Rate
+
+__all__ = ["DomainChoice", "InputDomain"]
+
+
+@dataclass(frozen=True)
+class InputDomain:
+    """How raw pictures (N, C, H, W) in [0, 1], RGB or grey, become the model's input.
+
+    A trigger lives and is blended in the raw domain (METHODS: Neural Cleanse blends before preprocessing); this map
+    is affine per channel followed by a transpose or reshape, so gradients pass through it unchanged in kind.
+
+    Attributes:
+        name: the convention in words, e.g. "[0, 1]" or "ImageNet mean and std".
+        layout: axes of the model's input: "NCHW", "NHWC", "NHW", "flat" (N, C*H*W) or "flat1" (N, C*H*W, 1).
+        scale: what a raw 1.0 becomes before mean and std: 1 or 255.
+        mean, std: per channel, in scaled units, in the model's channel order.
+        bgr: whether the model wants blue first.
+    """
+
+    name: str
+    layout: str
+    channels: int
+    height: int
+    width: int
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    bgr: bool = False
+
+    def to_input(self, images: Any) -> Any:
+        """Raw pictures (N, C, H, W) in [0, 1] as the model's input; works on numpy arrays and torch tensors alike."""
+        is_numpy = isinstance(images, np.ndarray)
+        x = images[:, [2, 1, 0]] if self.bgr else images
+        mean, std = (self._per_channel(v, x, is_numpy) for v in (self.mean, self.std))
+        x = (x * self.scale - mean) / std
+        if self.layout in ("NHWC", "NHW"):
+            x = x.transpose(0, 2, 3, 1) if is_numpy else x.permute(0, 2, 3, 1)
+        if self.layout in ("NHW", "NCHW", "NHWC"):
+            return x[..., 0] if self.layout == "NHW" else x
+        return x.reshape(len(x), -1, 1) if self.layout == "flat1" else x.reshape(len(x), -1)
+
+    def _per_channel(self, values: tuple[float, ...], like: Any, is_numpy: bool) -> Any:
+        array = np.asarray(values, dtype=np.float32).reshape(1, -1, 1, 1)
+        return array if is_numpy else like.new_tensor(array)
+
+
+@dataclass(frozen=True)
+class DomainChoice:
+    """Which convention was kept, and by what margin it won.
+
+    Attributes:
+        accuracy: clean accuracy under it, in onnxruntime on the original file.
+        chance: the accuracy that guessing the commonest label would reach, in [0, 1].
+        beats_chance: whether ``accuracy`` is clearly above chance (binomial test, corrected for the number tried).
+        tried: every convention with its accuracy, best first.
+        how: "found", "given" (flags) or the name of the file beside the model that said so.
+    """
+
+    domain: InputDomain
+    accuracy: Rate
+    chance: float
+    beats_chance: bool
+    tried: tuple[tuple[str, float], ...] = ()
+    how: str = "found"
+
+    @property
+    def margin(self) -> float:
+        """Accuracy above the best other convention that was tried; 0 where there was no other."""
+        return self.accuracy.value - self.tried[1][1] if len(self.tried) > 1 else 0.0

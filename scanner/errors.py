@@ -1,0 +1,21 @@
+"""Everything that can go wrong in a scan and is the input's fault, not ours.
+
+OnnxrayError
+├── ModelError            (converters) the model file cannot be read or run
+│   ├── NotAClassifier
+│   └── TwinError
+├── SamplesError          the clean samples cannot be read or do not fit the model
+└── OptionError           an option, a method's name or a configuration value is wrong
+"""
+
+from ..converters.errors import ModelError, NotAClassifier, OnnxrayError, TwinError
+
+__all__ = ["ModelError", "NotAClassifier", "OnnxrayError", "OptionError", "SamplesError", "TwinError"]
+
+
+class SamplesError(OnnxrayError):
+    """The clean samples cannot be read or do not fit the model."""
+
+
+class OptionError(OnnxrayError):
+    """An option, a method's name or a configuration value is wrong."""

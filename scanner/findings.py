@@ -1,0 +1,160 @@
+"""The nouns of a scan's result: what was measured, what was decided, and what could not be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..converters import ModelFacts, Parity
+    from .domain import DomainChoice
+    from .triggers import Trigger
+
+__all__ = [
+    "Evaluation", "Evidence", "Failure", "Finding", "Label", "Rate", "Report", "Severity", "Skipped", "Verdict",
+]  # fmt: skip
+
+
+class Severity(StrEnum):
+    """How much a static finding should worry the reader, in rising order."""
+
+    NOTE = "note"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Label(StrEnum):
+    """The four answers; "could not check" is INCONCLUSIVE and never CLEAN."""
+
+    CLEAN = "clean"
+    SUSPICIOUS = "suspicious"
+    BACKDOORED = "backdoored"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A proportion with its sample size, so that nobody reads 3 of 3 as certainty."""
+
+    hits: int
+    trials: int
+
+    @property
+    def value(self) -> float:
+        """hits / trials in [0, 1]; 0 where nothing was tried."""
+        return self.hits / self.trials if self.trials else 0.0
+
+    @property
+    def lower(self) -> float:
+        """Lower end of the two-sided 95 % Wilson interval, in [0, 1]."""
+        if not self.trials:
+            return 0.0
+        n, p, z = self.trials, self.value, 1.959964
+        centre = p + z * z / (2 * n)
+        spread = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+        return max(0.0, (centre - spread) / (1 + z * z / n))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One static observation about the file: which rule, where, how bad, in words."""
+
+    rule: str
+    severity: Severity
+    location: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one detector measured; it decides nothing.
+
+    Attributes:
+        detector: id of the method.
+        classes: the method's statistic for each class; NaN where there is none (no trigger found, class left out).
+        statistic: what that number is, in words with its unit, for tables ("mask L1, fraction of the image").
+        flagged: classes that the method itself would accuse, most suspicious first.
+        score: the strongest class's suspicion in [0, 1].
+        p_value: chance of so extreme a class among clean models, corrected for the number of classes; None if unknown.
+        triggers: recovered triggers of the classes worth verifying, of every seed.
+        seconds: wall time.
+        details: further figures for the report, by name.
+    """
+
+    detector: str
+    classes: tuple[float, ...]
+    statistic: str
+    flagged: tuple[int, ...] = ()
+    score: float = 0.0
+    p_value: float | None = None
+    triggers: tuple[Trigger, ...] = ()
+    seconds: float = 0.0
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A check that did not apply or was not asked for, and why."""
+
+    check: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A check that was due and broke; its presence forbids the verdict "clean"."""
+
+    check: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy and attack success, measured in onnxruntime on the original file with held-out samples.
+
+    Attributes:
+        clean_accuracy: on the verification half.
+        attack_success: for each verified trigger, in the order of the evidence: its target and its rate over the
+            verification samples that the model does not already give that class.
+        samples: size of the verification half.
+        provider: onnxruntime's execution provider.
+    """
+
+    clean_accuracy: Rate
+    attack_success: tuple[tuple[Trigger, Rate], ...]
+    samples: int
+    provider: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision: label, score in [0, 1], target classes, and reason codes with a sentence each."""
+
+    label: Label
+    score: float
+    targets: tuple[int, ...] = ()
+    reasons: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that one scan found out about one model; reports/ turn it into text, JSON and pictures."""
+
+    model: ModelFacts
+    verdict: Verdict
+    evidence: tuple[Evidence, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    ran: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    evaluation: Evaluation | None = None
+    domain: DomainChoice | None = None
+    parity: Parity | None = None
+    class_names: tuple[str, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,52 @@
+"""Clean samples: labelled pictures with the domain that turns them into the model's input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .domain import InputDomain
+
+__all__ = ["Samples"]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Clean labelled pictures, all of the model's size, in the raw domain.
+
+    Attributes:
+        images: (N, C, H, W) float32 in [0, 1]; C is 1 or 3 (RGB).
+        labels: (N,) int64, each in 0..K-1.
+        domain: maps ``images`` to the model's input.
+        class_names: names of the classes by index; empty if unknown.
+        source: where they came from, for messages.
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    domain: InputDomain
+    class_names: tuple[str, ...] = ()
+    source: str = ""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def inputs(self) -> NDArray[np.float32]:
+        """The pictures in the model's own input domain."""
+        return np.ascontiguousarray(self.domain.to_input(self.images), dtype=np.float32)
+
+    def take(self, index: NDArray[np.intp]) -> Samples:
+        """The samples at these positions."""
+        return replace(self, images=self.images[index], labels=self.labels[index])
+
+    def halves(self, seed: int) -> tuple[Samples, Samples]:
+        """Two disjoint halves with the classes shared evenly: one to optimise on, one to verify with.
+
+        Args:
+            seed: of the shuffle inside each class.
+        """
+        rng = np.random.default_rng(seed)
+        order = np.concatenate([rng.permutation(np.flatnonzero(self.labels == c)) for c in np.unique(self.labels)])
+        return self.take(np.sort(order[0::2])), self.take(np.sort(order[1::2]))
