@@ -18,7 +18,7 @@ class ModelError(OnnxrayError):
     """The file cannot be read or run as an ONNX model."""
 
 
-class NotAClassifier(ModelError):
+class NotAClassifier(ModelError):  # noqa: N818  (reads better where it is caught)
     """The model runs, but its inputs and outputs are not those of a classifier."""
 
 

@@ -1,0 +1,82 @@
+"""What a file must be before any parser sees it: a regular, not too large file that is no known other format."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from .errors import ModelError
+
+__all__ = ["MAX_BYTES", "read_file"]
+
+MAX_BYTES = 2**31 - 1  # a protobuf message cannot be larger
+
+_EXPORT = "export the model to ONNX first"
+_FOREIGN = (  # (offset, first bytes, what it is, what to do)
+    (0, b"version https://git-lfs", "a Git LFS pointer", "run `git lfs pull` to fetch the model itself"),
+    (0, b"PK\x03\x04", "a zip archive (a PyTorch or Keras checkpoint?)", f"unpack it, or {_EXPORT}"),
+    (0, b"\x80\x02", "a Python pickle (a PyTorch checkpoint?)", _EXPORT),
+    (0, b"\x80\x03", "a Python pickle", _EXPORT),
+    (0, b"\x80\x04", "a Python pickle", _EXPORT),
+    (0, b"\x80\x05", "a Python pickle", _EXPORT),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file (a Keras model?)", _EXPORT),
+    (4, b"TFL3", "a TensorFlow Lite model", _EXPORT),
+    (4, b"ORTM", "a model in onnxruntime's own .ort format", "use the .onnx file that it was made from"),
+    (0, b"GGUF", "a GGUF file", _EXPORT),
+    (8, b'{"', "a safetensors file", _EXPORT),
+    (0, b"\x93NUMPY", "a NumPy array", "pass the model here and the array as data"),
+    (0, b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (0, b"\x89PNG", "a PNG image", "pass the model here and the images as data"),
+    (0, b"\xff\xd8\xff", "a JPEG image", "pass the model here and the images as data"),
+)
+_NOT_TEXT = frozenset(range(0x20)) - frozenset(b"\t\n\r\f")
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a file that may be an ONNX model.
+
+    Raises:
+        ModelError: no such file, no regular file, unreadable, empty, over `max_bytes`, or visibly something else.
+    """
+    try:
+        _require_regular(path, path.stat(), max_bytes)
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file; check the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path}: cannot be read ({reason})") from None
+    if len(content) > max_bytes:
+        raise ModelError(f"{path}: grew over the limit of {max_bytes} bytes while it was read")
+    _require_not_foreign(path, content[:1024])
+    return content
+
+
+def _require_regular(path: Path, status: os.stat_result, max_bytes: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ModelError(f"{path}: expected an .onnx file, got a folder; name the file inside it")
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError(f"{path}: expected an .onnx file, got a device, pipe or socket")
+    if status.st_size == 0:
+        raise ModelError(f"{path}: the file is empty (0 bytes); download or export it again")
+    if status.st_size > max_bytes:
+        raise ModelError(
+            f"{path}: expected at most {max_bytes} bytes, got {status.st_size}; raise the limit (2 GiB is the most)"
+        )
+
+
+def _require_not_foreign(path: Path, start: bytes) -> None:
+    for offset, magic, what, remedy in _FOREIGN:
+        if start[offset:].startswith(magic):
+            raise ModelError(f"{path}: expected an ONNX model, got {what}; {remedy}")
+    if start.lstrip()[:1] == b"<" and _is_text(start):
+        raise ModelError(f"{path}: expected an ONNX model, got a web page; download it again, from its raw address")
+    if _is_text(start):
+        raise ModelError(f"{path}: expected an ONNX model, got text; check that this is the right file")
+
+
+def _is_text(start: bytes) -> bool:
+    """A protobuf message holds field tags and lengths, which are control characters."""
+    return _NOT_TEXT.isdisjoint(start)

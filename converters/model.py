@@ -1,0 +1,190 @@
+"""One file seen three ways: as a graph, as a differentiable torch module, as an onnxruntime session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ModelError, TwinError
+from .facts import ModelFacts
+from .limits import MAX_BYTES
+from .parity import Parity, compare, random_inputs, tolerance_for
+
+if TYPE_CHECKING:
+    import os
+
+    from onnx import ModelProto
+    from torch import nn
+
+    from .load import Source
+    from .runtime import Session
+    from .to_torch import Twin
+
+__all__ = ["Model", "ModelFacts", "open_model"]
+
+_GRADIENTS = 48  # inputs whose gradient is looked at, real ones first
+
+
+@dataclass(frozen=True)
+class _Options:
+    max_bytes: int
+    threads: int
+
+
+def open_model(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, threads: int = 0) -> Model:
+    """Open an ONNX classifier, checked; neither torch nor onnxruntime is started unless its output shape is unknown.
+
+    Args:
+        path: the .onnx file.
+        max_bytes: size limit of the file and its external data together.
+        threads: onnxruntime's threads per operator; 0 takes OMP_NUM_THREADS, or else every core.
+
+    Raises:
+        ModelError: the file cannot be read, is not valid ONNX, or has weights that are not finite.
+        NotAClassifier: it is not a model with one input (N, ...) and one output (N, K), K >= 2.
+    """
+    from .load import load
+
+    return Model(load(Path(path), max_bytes), _Options(max_bytes, threads))
+
+
+class Model:
+    """A classifier in a file that is never modified; its identity is the sha256 of the file's bytes.
+
+    Made by `open_model`. It pickles as (path, sha256, options): unpickling opens the file again and raises ModelError
+    if it has changed.
+    """
+
+    def __init__(self, source: Source, options: _Options) -> None:
+        self._source, self._options = source, options
+        self.facts = _facts(source, options)
+        self._network: Twin | None = None
+        self._verified = False
+
+    @property
+    def path(self) -> str:
+        """The path as given to `open_model`."""
+        return self.facts.path
+
+    @property
+    def classes(self) -> int:
+        """K, at least 2."""
+        return self.facts.classes
+
+    @property
+    def graph(self) -> ModelProto:
+        """The whole message, external data inside; not to be modified."""
+        return self._source.proto
+
+    @property
+    def provider(self) -> str:
+        """onnxruntime's execution provider."""
+        return self._session.provider
+
+    def run(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the original file's scores (N, K) in onnxruntime, for inputs (N, ...) in the model's own domain.
+
+        Inputs are cast to the model's dtype, for integers rounded and clipped; a fixed batch is filled up.
+
+        Raises:
+            ModelError: the inputs do not fit, or onnxruntime fails.
+        """
+        return self._session.run(inputs)
+
+    def predict(self, inputs: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the classes (N,) that the original file names, for inputs (N, ...)."""
+        classes: NDArray[np.int64] = self.run(inputs).argmax(1)
+        return classes
+
+    def build_twin(self, real_inputs: NDArray[Any]) -> Parity:
+        """Convert to torch and hold the result against onnxruntime, on random inputs and on these (N, ...).
+
+        Raises:
+            TwinError: it cannot be converted, or differs; with the largest difference.
+        """
+        from .runtime import cast
+        from .to_torch import to_torch
+
+        self._verified = False
+        if self._network is None:
+            self._network = to_torch(self.graph, self.path)
+        inputs = np.concatenate([random_inputs(self.facts.input, real_inputs.shape[1:]), real_inputs])
+        inputs = cast(inputs, self.facts.input.dtype)  # the twin is shown what the file's own input can hold
+        tolerance = tolerance_for(self.graph)
+        parity = compare(self.path, self._network.scores, self._logits_session.run, self.run, inputs, tolerance)
+        self._network.require_gradient(inputs[-_GRADIENTS:], self.path)
+        self._verified = True
+        return parity
+
+    @property
+    def torch(self) -> nn.Module:
+        """The verified twin: float input (N, ...) to logits (N, K); in evaluation mode, weights frozen.
+
+        Raises:
+            TwinError: `build_twin` has not succeeded.
+        """
+        if self._network is None or not self._verified:
+            raise TwinError(f"{self.path}: no torch twin yet; call build_twin with real inputs first")
+        return self._network
+
+    @cached_property
+    def _session(self) -> Session:
+        from .runtime import Session
+
+        return Session(self._source.content, self.facts.input, self.path, self._options.threads, self.classes)
+
+    @cached_property
+    def _logits_session(self) -> Session:
+        if not self.facts.head:
+            return self._session
+        from .normalize import strip_head
+        from .runtime import Session
+
+        content = strip_head(self.graph).SerializeToString()
+        return Session(content, self.facts.input, self.path, self._options.threads, self.classes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.path, self.facts.sha256, self._options)
+
+    def __repr__(self) -> str:
+        return f"Model({self.path!r}, sha256={self.facts.sha256[:12]}…)"
+
+
+def _reopen(path: str, sha256: str, options: _Options) -> Model:
+    model = open_model(path, max_bytes=options.max_bytes, threads=options.threads)
+    if model.facts.sha256 != sha256:
+        raise ModelError(f"{path}: the file has changed since it was opened; scan it again")
+    return model
+
+
+def _facts(source: Source, options: _Options) -> ModelFacts:
+    from .graphs import opset
+    from .messages import one_line
+    from .signature import count_classes, find_head, input_spec, output_spec
+
+    file = str(source.path)
+    proto = source.proto
+    spec = input_spec(proto.graph, file)
+    output = output_spec(proto.graph, file)
+
+    def probe() -> tuple[int, ...]:
+        from .runtime import Session
+
+        return Session(source.content, spec, file, options.threads).output_shape()
+
+    return ModelFacts(
+        path=file,
+        sha256=source.sha256,
+        size_bytes=source.size_bytes,
+        producer=one_line(f"{proto.producer_name} {proto.producer_version}"),
+        opset=opset(proto),
+        input=spec,
+        output=output,
+        classes=count_classes(output, file, probe),
+        head=find_head(proto).operators,
+    )

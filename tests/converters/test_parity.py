@@ -1,0 +1,124 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from onnxray.converters import TensorSpec, TwinError, open_model
+from onnxray.converters.parity import FLOAT, Parity, compare, random_inputs
+from onnxray.converters.to_torch import Twin
+from torch import Tensor, nn
+
+Build = Callable[..., Path]
+X = np.random.default_rng(2).random((9, 1, 4, 4), dtype=np.float32)
+
+
+class Noisy(nn.Module):
+    """A converted network with one wrong weight too many."""
+
+    def __init__(self, network: nn.Module, size: float) -> None:
+        super().__init__()
+        self.network, self.size = network, size
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.network(inputs)
+        return logits + self.size * torch.sin(9 * inputs.sum((1, 2, 3)))[:, None]
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, change: Callable[[nn.Module], nn.Module]) -> None:
+    """Let the converter return something other than what it made."""
+    from onnxray.converters import to_torch
+
+    convert: Any = to_torch._convert
+    monkeypatch.setattr(to_torch, "_convert", lambda model, file: change(convert(model, file)))
+
+
+def test_a_faithful_twin_is_accepted_and_says_how_close_it_is(linear: Path) -> None:
+    model = open_model(linear)
+    parity = model.build_twin(X)
+    assert parity.relative < 1e-5
+    assert (parity.agreement, parity.inputs, parity.tolerance) == (1.0, 32 + 9, 1e-3)
+
+
+def test_a_twin_that_differs_is_refused_with_the_difference(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, lambda network: Noisy(network, 0.25))
+    model = open_model(linear)
+    with pytest.raises(TwinError, match=r"differs from onnxruntime by up to 0\.2\d* on logits of up to"):
+        model.build_twin(X)
+    with pytest.raises(TwinError, match="build_twin"):
+        _ = model.torch
+
+
+def test_a_twin_that_gives_nan_is_refused(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, lambda network: Noisy(network, float("nan")))
+    with pytest.raises(TwinError, match="by up to nan"):
+        open_model(linear).build_twin(X)
+
+
+def test_a_twin_of_another_width_is_refused(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, lambda network: nn.Sequential(network, nn.Linear(3, 1)))
+    with pytest.raises(TwinError, match=r"expected logits of shape \(41, 3\), got \(41, 1\)"):
+        open_model(linear).build_twin(X)
+
+
+def test_a_twin_that_fails_is_refused(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, lambda network: nn.Linear(7, 3))
+    with pytest.raises(TwinError, match=r"fails on inputs \(41, 1, 4, 4\)"):
+        open_model(linear).build_twin(X)
+
+
+def test_the_class_is_compared_with_the_original_file(build: Build) -> None:
+    # Over the pairs of (N, 2, 2) this softmax is not monotone in the flat scores: what was taken for a head is none.
+    path = build(
+        """(float[N,4] x) => (float[N,4] y) {
+            z = MatMul(x, w)  p = Reshape(z, pairs)  s = Softmax<axis = -1>(p)  y = Flatten(s) }""",
+        w=np.eye(4, dtype=np.float32)[::-1].copy() * 3,
+        pairs=np.array([0, 2, 2], np.int64),
+    )
+    with pytest.raises(TwinError, match=r"agrees on the class of \d\d\.\d% of"):
+        open_model(path).build_twin(np.random.default_rng(0).random((50, 4), dtype=np.float32))
+
+
+def test_ties_of_the_original_do_not_count_as_disagreement() -> None:
+    logits = np.array([[40.0, 60.0], [3.0, 1.0], [2.0, 2.0000001]], np.float32)
+    saturated = np.array([[1.0, 1.0], [0.9, 0.7], [0.8, 0.8]], np.float32)
+    parity = compare("f", lambda x: logits, lambda x: logits, lambda x: saturated, np.zeros((3, 2)), FLOAT)
+    assert parity.agreement == 1
+    turned = saturated[:, ::-1]
+    with pytest.raises(TwinError, match=r"66\.7% of 3 inputs"):
+        compare("f", lambda x: logits, lambda x: logits, lambda x: turned, np.zeros((3, 2)), FLOAT)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ("r = Round(x)", "gradient at its input is zero"),
+        ("b = Greater(x, c)  r = Cast<to = 1>(b)", "no gradient reaches its input"),
+        ("a = Abs(x)  r = Sqrt(a)", "zero or not finite"),
+    ],
+)
+def test_a_model_without_gradient_has_no_twin(build: Build, nodes: str, words: str) -> None:
+    path = build(f"(float[N,4] x) => (float[N,3] y) {{ {nodes}  y = MatMul(r, w) }}", w=(4, 3), c=(4,))
+    with pytest.raises(TwinError, match=words):
+        open_model(path).build_twin(np.zeros((1, 4), np.float32))
+
+
+def test_random_inputs_are_seeded_and_fit_the_dtype() -> None:
+    spec = TensorSpec("x", (None, 3), "float32")
+    np.testing.assert_array_equal(random_inputs(spec, (3,)), random_inputs(spec, (3,)))
+    bytes_ = random_inputs(TensorSpec("x", (None, 3), "uint8"), (3,))
+    assert bytes_.min() >= 0
+    assert bytes_.max() <= 255
+    np.testing.assert_array_equal(bytes_, bytes_.astype(np.uint8))
+
+
+def test_relative_of_a_network_that_gives_zero() -> None:
+    assert Parity(0.5, 0.0, 1.0, 1, 1e-3).relative == 0.5
+
+
+def test_twin_is_frozen_and_in_evaluation_mode() -> None:
+    twin = Twin(nn.Sequential(nn.Linear(4, 3), nn.Dropout()))
+    assert not twin.training
+    assert not any(module.training for module in twin.modules())
+    assert not any(parameter.requires_grad for parameter in twin.parameters())
