@@ -11,7 +11,7 @@ def stamp(images: Tensor, masks: Tensor, patterns: Tensor) -> Tensor:
     """Put each of T triggers on each of N images: ``(1 - m) * x + m * p``.
 
     Args:
-        images: (N, C, H, W).
+        images: (N, C, H, W), or (T, N, C, H, W) where each trigger has pictures of its own.
         masks: (T, 1, H, W) in [0, 1], one for all channels.
         patterns: (T, C, H, W), in the images' range.
 

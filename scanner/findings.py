@@ -8,6 +8,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..converters import ModelFacts, Parity
     from .domain import DomainChoice
     from .triggers import Trigger
@@ -142,7 +145,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that one scan found out about one model; reports/ turn it into text, JSON and pictures."""
+    """Everything that one scan found out about one model; reports/ turn it into text, JSON and pictures.
+
+    ``examples`` are a few clean pictures (N, C, H, W) in [0, 1] to show a trigger on.
+    """
 
     model: ModelFacts
     verdict: Verdict
@@ -155,6 +161,7 @@ class Report:
     domain: DomainChoice | None = None
     parity: Parity | None = None
     class_names: tuple[str, ...] = ()
+    examples: NDArray[np.float32] | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)

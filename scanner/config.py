@@ -1,0 +1,48 @@
+"""What a scan is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from .domain_search import DomainOverrides
+
+if TYPE_CHECKING:
+    from .detectors import Detector
+
+__all__ = ["ScanOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanOptions:
+    """Everything that changes a report besides the model and the data.
+
+    Attributes:
+        seed: of all randomness.
+        samples: most clean pictures used, chosen evenly over the classes; half optimise, half verify.
+        detectors: ids of the methods to run; empty for all.
+        settings: options of single methods, id -> option -> value.
+        max_seconds: time for all detectors together; what did not finish is told and forbids "clean".
+        device: "auto", "cpu" or "cuda".
+        overrides: what the user knows about the model's input.
+    """
+
+    seed: int = 0
+    samples: int = 200
+    detectors: tuple[str, ...] = ()
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    max_seconds: float | None = None
+    device: str = "auto"
+    overrides: DomainOverrides = DomainOverrides()
+
+    def told(self, detectors: Mapping[str, Detector], device: str) -> dict[str, object]:
+        """The options as a report shows them: every detector with all its values, and the device really used."""
+        return {
+            "seed": self.seed,
+            "samples": self.samples,
+            "max_seconds": self.max_seconds,
+            "device": device,
+            "detectors": {name: asdict(detector) for name, detector in detectors.items()},
+            "overrides": asdict(self.overrides),
+        }

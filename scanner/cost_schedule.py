@@ -1,0 +1,61 @@
+"""Neural Cleanse's schedule for the weight of the mask's size, for many searches at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["CostSchedule"]
+
+
+@dataclass
+class CostSchedule:
+    """The weight lambda of |m|_1 of each of R searches, raised while the attack succeeds and lowered while it fails.
+
+    It starts at 0 and becomes ``initial`` at the first success; each further success multiplies it by ``multiplier``,
+    each failure divides it by ``multiplier ** 1.5``. Success is the mean attack success over ``window`` steps.
+
+    The authors average over about 1,000 pictures a step and wait for ``patience`` such steps; taking ``window`` small
+    steps together asks the same question of fewer pictures. Asking every small step for success instead ("each of 5
+    steps of 32 pictures without a miss") is far too noisy: it stops masks at up to three times their smallest size.
+
+    Source: Wang et al. 2019, section V-A, and the authors' code (its exponent is 1.5).
+    """
+
+    searches: int
+    device: str = "cpu"
+    asr: float = 0.99
+    initial: float = 1e-3
+    multiplier: float = 1.5
+    window: int = 5
+
+    def __post_init__(self) -> None:
+        zeros = torch.zeros(self.searches, device=self.device)
+        self.cost = zeros.clone()
+        self._sum = zeros.clone()
+        self._steps = 0
+        self._raised = zeros.bool()
+        self._lowered = zeros.bool()
+
+    @property
+    def settled(self) -> Tensor:
+        """(R,) bool: lambda has gone both up and down, so the search has met its limit."""
+        return self._raised & self._lowered
+
+    def update(self, rows: Tensor, asr: Tensor) -> None:
+        """Note this step's attack success (L,) of the searches ``rows`` (L,); at a window's end, move their lambdas."""
+        self._sum[rows] += asr
+        self._steps += 1
+        if self._steps < self.window:
+            return
+        success = self._sum[rows] / self.window >= self.asr - 1e-6
+        cost = self.cost[rows]
+        idle = cost == 0
+        raised = torch.where(idle, self.initial, cost * self.multiplier)
+        self.cost[rows] = torch.where(success, raised, cost / self.multiplier**1.5)
+        self._raised[rows] |= success & ~idle
+        self._lowered[rows] |= ~success & ~idle
+        self._sum.zero_()
+        self._steps = 0

@@ -1,0 +1,98 @@
+"""Choose the detectors, give each what it needs, and keep going when one of them breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from .detectors import Budget, Detector, Needs
+from .errors import OptionError
+from .findings import Evidence
+from .ledger import Ledger
+from .registry import build, plugins
+
+if TYPE_CHECKING:
+    from ..converters import Model
+    from .config import ScanOptions
+    from .samples import Samples
+
+__all__ = ["detect", "plan", "resolve_device"]
+
+FAMILY = "onnxray.scanner.detectors"
+
+
+def plan(options: ScanOptions) -> dict[str, Detector]:
+    """The detectors to run, id -> method with its options.
+
+    Raises:
+        OptionError: a detector or an option that does not exist, or an option for a detector that is not run.
+    """
+    known = plugins(FAMILY, Detector)  # type: ignore[type-abstract]
+    chosen = options.detectors or tuple(known)
+    for name in (*chosen, *options.settings):
+        if name not in known:
+            raise OptionError(f"there is no detector {name!r}; there are {', '.join(known)}")
+    if unused := sorted(set(options.settings) - set(chosen)):
+        raise OptionError(f"options were given for {', '.join(unused)}, which is not among the detectors to run")
+    return {name: build(known[name], options.settings.get(name, {})) for name in chosen}
+
+
+def detect(
+    detectors: Mapping[str, Detector],
+    model: Model,
+    samples: Samples | None,
+    has_twin: bool,
+    device: str,
+    options: ScanOptions,
+    ledger: Ledger,
+) -> list[Evidence]:
+    """Run every detector that has what it needs; the rest, and those that break, are told in the ledger.
+
+    Args:
+        samples: the optimisation half; None where the model's input domain is unknown, so that no picture can be
+            put to it in a form that it understands.
+    """
+    deadline = monotonic() + options.max_seconds if options.max_seconds else float("inf")
+    budget = Budget(deadline, options.seed, device, ledger.progress)
+    evidence: list[Evidence] = []
+    for name, detector in detectors.items():
+        if lack := _lack(detector, samples, has_twin):
+            ledger.skip(name, lack)
+            continue
+        try:
+            evidence += detector.run(model, samples, budget)
+            ledger.check(name)
+        except (ArithmeticError, RuntimeError, ValueError, MemoryError) as error:
+            # torch raises RuntimeError for everything from a full device to a bad shape; one method's end is a
+            # failure to be told, not the end of the scan.
+            ledger.failed(name, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    return evidence
+
+
+def resolve_device(device: str) -> str:
+    """ "auto" becomes "cuda" where torch can use one, else "cpu".
+
+    Raises:
+        OptionError: cuda was asked for and torch cannot use it, or an unknown name.
+    """
+    import torch
+
+    usable = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if usable else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise OptionError(f"expected device auto, cpu or cuda, got {device!r}")
+    if device == "cuda" and not usable:
+        raise OptionError("device cuda was asked for, but torch finds no usable CUDA device; use --device cpu")
+    return device
+
+
+def _lack(detector: Detector, samples: Samples | None, has_twin: bool) -> str | None:
+    if Needs.SAMPLES in detector.needs and samples is None:
+        return "the model's input domain is unknown, so the pictures cannot be put to it"
+    if Needs.GRADIENTS in detector.needs and not has_twin:
+        return "needs gradients, and there is no verified torch twin"
+    if samples is not None and len(samples) < detector.min_samples:
+        return f"needs {detector.min_samples} clean pictures to optimise on, got {len(samples)}; give more with --data"
+    return None

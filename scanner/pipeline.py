@@ -1,0 +1,79 @@
+"""READ THIS FIRST. One scan: open -> find the input domain -> verify the twin -> detect -> judge -> decide -> report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..converters import open_model
+from .config import ScanOptions
+from .detection import detect, plan, resolve_device
+from .domain_search import find_domain
+from .errors import TwinError
+from .evaluate import evaluate
+from .findings import Report
+from .images import load_images
+from .ledger import Ledger
+from .verdict import decide
+from .versions import versions
+
+__all__ = ["scan"]
+
+
+def scan(
+    path: Path,
+    data: Path,
+    options: ScanOptions = ScanOptions(),
+    progress: Callable[[str, float], None] = lambda text, fraction: None,
+) -> Report:
+    """Scan one model with clean labelled pictures.
+
+    Args:
+        path: the ``.onnx`` file; never modified.
+        data: clean pictures, in any form that ``images.load_images`` reads.
+        options: everything else that changes the report.
+        progress: called with what is being done and the fraction done in [0, 1].
+
+    Raises:
+        OnnxrayError: the model, the data or an option is wrong; the message says which and what to do.
+    """
+    ledger = Ledger(progress)
+    detectors = plan(options)
+    with ledger.stage("open"):
+        model = open_model(path)
+    with ledger.stage("samples"):
+        images = load_images(data, limit=options.samples, seed=options.seed)
+        choice, samples = find_domain(model, images, options.overrides)
+        optimise, verify = samples.halves(options.seed)
+    ledger.check("input-domain", None if choice.beats_chance else choice.complaint)
+
+    parity = None
+    with ledger.stage("twin"):
+        try:
+            parity = model.build_twin(samples.inputs())
+            ledger.check("twin-parity")
+        except TwinError as error:
+            ledger.failed("twin-parity", str(error))
+
+    device = resolve_device(options.device)
+    with ledger.stage("detect"):
+        trusted = optimise if choice.beats_chance else None
+        evidence = detect(detectors, model, trusted, parity is not None, device, options, ledger)
+    with ledger.stage("judge"):
+        evaluation = evaluate(model, verify, [t for e in evidence for t in e.triggers])
+    return Report(
+        model=model.facts,
+        verdict=decide(evidence, evaluation, ledger.skipped, ledger.failures),
+        evidence=tuple(evidence),
+        ran=tuple(ledger.ran),
+        skipped=tuple(ledger.skipped),
+        failures=tuple(ledger.failures),
+        evaluation=evaluation,
+        domain=choice,
+        parity=parity,
+        class_names=samples.class_names,
+        examples=verify.images[:8],
+        options=options.told(detectors, device),
+        versions=versions(),
+        timings=ledger.seconds,
+    )

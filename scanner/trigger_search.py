@@ -1,0 +1,204 @@
+"""Reverse-engineer the smallest trigger of every target class, all classes and seeds in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ..kernels.stamp import stamp
+from .cost_schedule import CostSchedule
+from .triggers import Trigger
+
+__all__ = ["SearchSettings", "Victims", "search_triggers", "squash", "unsquash"]
+
+Logits = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """How a trigger is searched for; the names of the paper's code in brackets.
+
+    Attributes:
+        steps: most optimisation steps.
+        batch: pictures in a step, the same for every class.
+        lr: Adam's learning rate; its betas are (0.5, 0.9).
+        asr: attack success that counts as success [attack_succ_threshold].
+        initial_cost, multiplier, window: the cost schedule.
+        check_every: steps between looks at the whole optimisation half, which alone decide what is the best mask.
+        early_stop_patience: looks without progress after which a settled search ends [early_stop_patience].
+        micro_batch: most pictures in one forward pass.
+    """
+
+    steps: int = 200
+    batch: int = 32
+    lr: float = 0.2
+    asr: float = 0.99
+    initial_cost: float = 1e-3
+    multiplier: float = 1.5
+    window: int = 5
+    check_every: int = 10
+    early_stop_patience: int = 8
+    micro_batch: int = 320
+
+
+@dataclass(frozen=True, eq=False)
+class Victims:
+    """The pictures that a trigger must turn.
+
+    Attributes:
+        images: (N, C, H, W) raw, in [0, 1].
+        predicted: (N,) int64, the class the model gives each unstamped; a picture that is already of the target class
+            says nothing about a trigger and is left out of that class's attack success.
+    """
+
+    images: Tensor
+    predicted: Tensor
+
+    def success(self, classes: Tensor, targets: Tensor, index: Tensor | slice = slice(None)) -> Tensor:
+        """Attack success (R,) of R triggers, given the classes (R, n) of the stamped pictures ``index``."""
+        counted = self.predicted[index] != targets[:, None]  # (R, n)
+        return ((classes == targets[:, None]) & counted).sum(1) / counted.sum(1).clamp(min=1)
+
+
+def search_triggers(
+    logits: Logits,
+    victims: Victims,
+    targets: tuple[int, ...],
+    seeds: tuple[int, ...],
+    settings: SearchSettings,
+    keep_going: Callable[[float], bool] = lambda fraction: True,
+) -> list[Trigger | None]:
+    """The smallest trigger found for every (seed, target), seed by seed; None where none reached the success asked for.
+
+    Args:
+        logits: raw pictures (N, C, H, W) in [0, 1] to logits (N, K), differentiable, weights frozen.
+        victims: the optimisation half.
+        targets: classes to search for.
+        seeds: each gives every class one more independent start and order of pictures.
+        keep_going: told the fraction done after every look; False ends the search with what there is.
+
+    Source: Wang et al. 2019, eq. 3, solved for all targets at once.
+    """
+    search = _Search(logits, victims, targets, seeds, settings)
+    for step in range(settings.steps):
+        search.step()
+        if (step + 1) % settings.check_every == 0 or step + 1 == settings.steps:
+            search.look()
+            if not keep_going((step + 1) / settings.steps) or not len(search.live):
+                break
+    return list(search.found())
+
+
+class _Search:
+    """The state of R = seeds x targets searches that share every forward pass."""
+
+    def __init__(
+        self, logits: Logits, victims: Victims, targets: tuple[int, ...], seeds: tuple[int, ...], s: SearchSettings
+    ) -> None:
+        self.logits, self.victims, self.settings = logits, victims, s
+        images = victims.images
+        self.device: Any = images.device
+        rows = len(seeds) * len(targets)
+        self.targets = torch.tensor(targets, device=self.device).repeat(len(seeds))
+        self.seed_of = torch.arange(len(seeds)).repeat_interleave(len(targets))
+        self.seeds = seeds
+        self.random = [torch.Generator().manual_seed(seed) for seed in seeds]
+        # One start for all classes of a seed: then the sizes that they end with differ by class, not by luck.
+        _, channels, height, width = images.shape
+        self.mask = self._start(1, height, width)
+        self.pattern = self._start(channels, height, width)
+        self.adam = torch.optim.Adam([self.mask, self.pattern], lr=s.lr, betas=(0.5, 0.9))
+        self.schedule = CostSchedule(rows, self.device, s.asr, s.initial_cost, s.multiplier, s.window)
+        self.live = torch.arange(rows, device=self.device)
+        self.best_l1 = torch.full((rows,), torch.inf, device=self.device)
+        self.best_asr = torch.zeros(rows, device=self.device)
+        self.best_mask = torch.zeros(rows, 1, height, width, device=self.device)
+        self.best_pattern = torch.zeros(rows, channels, height, width, device=self.device)
+        self.idle_looks = torch.zeros(rows, device=self.device)
+
+    def _start(self, *shape: int) -> Tensor:
+        """Unconstrained parameters (R, *shape) whose squashed values are uniform in [0, 1]."""
+        uniform = torch.stack([torch.rand(shape, generator=g) for g in self.random])[self.seed_of]
+        return unsquash(uniform).to(self.device).requires_grad_()
+
+    def step(self) -> None:
+        """One Adam step on CE + lambda |m|_1 of every live search, on the next pictures of its seed."""
+        n = len(self.victims.images)
+        order = torch.stack([torch.randperm(n, generator=g)[: self.settings.batch] for g in self.random])
+        index = order[self.seed_of].to(self.device)  # (R, B)
+        self.adam.zero_grad()
+        successes = [self._backward(rows, index[rows]) for rows in self._groups(self.live, index.shape[1])]
+        self.adam.step()
+        self.schedule.update(self.live, torch.cat(successes))
+
+    def _backward(self, rows: Tensor, index: Tensor) -> Tensor:
+        """Add the gradient of these searches' losses on the pictures ``index`` (L, B); their attack success (L,)."""
+        masks, patterns = squash(self.mask[rows]), squash(self.pattern[rows])
+        targets = self.targets[rows]
+        out = self._classify(stamp(self.victims.images[index], masks, patterns))  # (L, B, K)
+        error = cross_entropy(out.flatten(0, 1), targets.repeat_interleave(index.shape[1]), reduction="none")
+        size = masks.sum((1, 2, 3))
+        loss = error.view(index.shape).mean(1) + self.schedule.cost[rows] * size
+        loss.sum().backward()  # type: ignore[no-untyped-call]
+        counted = self.victims.predicted[index] != targets[:, None]
+        hits = (out.detach().argmax(-1) == targets[:, None]) & counted
+        return hits.sum(1) / counted.sum(1).clamp(min=1)
+
+    @torch.no_grad()
+    def look(self) -> None:
+        """Keep every smaller mask that works on the whole half; drop searches that have settled and stopped improving."""
+        s, live = self.settings, self.live
+        before = self.best_l1[live].clone()
+        size = squash(self.mask[live]).sum((1, 2, 3))
+        for rows in self._groups(live[size < self.best_l1[live]], len(self.victims.images)):
+            self._keep_if_better(rows)
+        better = self.best_l1[live] < 0.98 * before
+        started = torch.isfinite(self.best_l1[live])
+        self.idle_looks[live] = torch.where(better, 0, self.idle_looks[live] + started)
+        done = (self.idle_looks[live] >= s.early_stop_patience) & self.schedule.settled[live]
+        self.live = live[~done]
+
+    def _keep_if_better(self, rows: Tensor) -> None:
+        masks, patterns = squash(self.mask[rows]), squash(self.pattern[rows])
+        classes = self._classify(stamp(self.victims.images, masks, patterns)).argmax(-1)
+        asr = self.victims.success(classes, self.targets[rows])
+        good = asr >= self.settings.asr
+        kept = rows[good]
+        self.best_l1[kept] = masks[good].sum((1, 2, 3))
+        self.best_asr[kept] = asr[good]
+        self.best_mask[kept], self.best_pattern[kept] = masks[good], patterns[good]
+
+    def _classify(self, stamped: Tensor) -> Tensor:
+        """Logits (L, n, K) of stamped pictures (L, n, C, H, W)."""
+        return self.logits(stamped.flatten(0, 1)).unflatten(0, stamped.shape[:2])
+
+    def _groups(self, rows: Tensor, pictures: int) -> Iterator[Tensor]:
+        """The searches in groups whose stamped pictures fit one forward pass."""
+        return iter(rows.split(max(1, self.settings.micro_batch // pictures))) if len(rows) else iter(())
+
+    def found(self) -> Iterator[Trigger | None]:
+        """The best trigger of each search, or None."""
+        for row, target in enumerate(self.targets.tolist()):
+            if not torch.isfinite(self.best_l1[row]):
+                yield None
+                continue
+            mask = self.best_mask[row, 0].cpu().numpy().astype(np.float32)
+            pattern = self.best_pattern[row].cpu().numpy().astype(np.float32)
+            seed = self.seeds[int(self.seed_of[row])]
+            yield Trigger(target, mask, pattern, seed, float(self.best_asr[row]))
+
+
+def squash(parameters: Tensor) -> Tensor:
+    """The paper's tanh(a) / 2 + 1/2: unconstrained parameters to [0, 1]."""
+    return torch.tanh(parameters) / 2 + 0.5
+
+
+def unsquash(values: Tensor) -> Tensor:
+    """The inverse of ``squash``, kept finite: values are moved to at least 1e-4 from 0 and 1."""
+    return torch.logit(values, eps=1e-4) / 2

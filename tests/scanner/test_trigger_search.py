@@ -1,0 +1,131 @@
+"""The search on a linear classifier with one planted shortcut, small enough to know the answer."""
+
+import numpy as np
+import pytest
+import torch
+from onnxray.scanner.trigger_search import SearchSettings, Victims, search_triggers, squash, unsquash
+from onnxray.scanner.trigger_strengthen import StrengthenSettings, strengthen
+from onnxray.scanner.triggers import Trigger
+from torch import Tensor
+
+SIZE, CLASSES, TARGET = 8, 4, 2
+SETTINGS = SearchSettings(steps=120, batch=16, check_every=5)
+
+
+def shortcut_model() -> tuple[torch.nn.Module, Victims]:
+    """Classes are the four quadrants' brightness; the bottom-right pixel alone also decides for class 2."""
+    weights = torch.zeros(CLASSES, 1, SIZE, SIZE)
+    half = SIZE // 2
+    for c in range(CLASSES):
+        top, left = divmod(c, 2)
+        weights[c, 0, top * half : (top + 1) * half, left * half : (left + 1) * half] = 1.0
+    weights[:, 0, -1, -1] = 0.0
+    weights[TARGET, 0, -1, -1] = 40.0
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(SIZE * SIZE, CLASSES, bias=False))
+    model[1].weight.data = weights.flatten(1)
+    model.requires_grad_(False)
+    images = torch.rand(32, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 0.6
+    images[:, 0, -1, -1] = 0.0
+    return model, Victims(images, model(images).argmax(-1))
+
+
+def sizes(found: list[Trigger | None]) -> list[float]:
+    return [t.l1 if t else float("nan") for t in found]
+
+
+def test_the_shortcut_class_needs_about_a_pixel_and_the_others_far_more() -> None:
+    model, victims = shortcut_model()
+    found = search_triggers(model, victims, tuple(range(CLASSES)), (0,), SETTINGS)
+    l1 = sizes(found)
+    assert l1[TARGET] < 1.0
+    assert min(l1[:TARGET] + l1[TARGET + 1 :]) > 4 * l1[TARGET]
+    trigger = found[TARGET]
+    assert trigger is not None
+    assert np.unravel_index(trigger.mask.argmax(), trigger.mask.shape) == (SIZE - 1, SIZE - 1)
+
+
+def test_every_trigger_reaches_the_success_that_it_claims() -> None:
+    model, victims = shortcut_model()
+    for trigger in filter(None, search_triggers(model, victims, tuple(range(CLASSES)), (0, 1), SETTINGS)):
+        stamped = torch.from_numpy(trigger.stamp(victims.images.numpy()))
+        counted = victims.predicted != trigger.target
+        success = (model(stamped).argmax(-1) == trigger.target)[counted].float().mean()
+        assert success >= SETTINGS.asr
+        assert float(success) == pytest.approx(trigger.search_asr)
+        assert 0 <= trigger.mask.min() <= trigger.mask.max() <= 1
+        assert 0 <= trigger.pattern.min() <= trigger.pattern.max() <= 1
+
+
+def test_same_seed_same_triggers_and_micro_batches_change_nothing() -> None:
+    model, victims = shortcut_model()
+    targets = tuple(range(CLASSES))
+    one = search_triggers(model, victims, targets, (0, 1), SETTINGS)
+    again = search_triggers(model, victims, targets, (0, 1), SETTINGS)
+    small = SearchSettings(steps=120, batch=16, check_every=5, micro_batch=16)
+    chunked = search_triggers(model, victims, targets, (0, 1), small)
+    assert sizes(one) == sizes(again)
+    np.testing.assert_allclose(sizes(one), sizes(chunked), rtol=0.05)
+
+
+def test_a_second_seed_is_another_search_and_does_not_disturb_the_first() -> None:
+    model, victims = shortcut_model()
+    both = search_triggers(model, victims, (0, TARGET), (0, 1), SETTINGS)
+    alone = search_triggers(model, victims, (0, TARGET), (0,), SETTINGS)
+    np.testing.assert_allclose(sizes(both)[:2], sizes(alone), rtol=0.05)
+    first, second = both[0], both[2]
+    assert first is not None
+    assert second is not None
+    assert not np.array_equal(first.mask, second.mask)
+
+
+def test_an_unreachable_class_has_no_trigger() -> None:
+    model, victims = shortcut_model()
+    model[1].bias = torch.nn.Parameter(torch.tensor([0.0, 0.0, 0.0, -1e4]), requires_grad=False)  # type: ignore[index]
+    found = search_triggers(model, victims, (3,), (0,), SearchSettings(steps=20))
+    assert found == [None]
+
+
+def test_the_search_stops_when_told_to() -> None:
+    model, victims = shortcut_model()
+    told: list[float] = []
+
+    def keep_going(fraction: float) -> bool:
+        told.append(fraction)
+        return len(told) < 2
+
+    search_triggers(model, victims, (0,), (0,), SETTINGS, keep_going)
+    assert told == pytest.approx([5 / 120, 10 / 120])
+
+
+def test_weights_get_no_gradient() -> None:
+    model, victims = shortcut_model()
+    search_triggers(model, victims, (TARGET,), (0,), SearchSettings(steps=3))
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_pictures_of_the_target_class_do_not_count() -> None:
+    victims = Victims(torch.zeros(4, 1, 2, 2), torch.tensor([1, 1, 0, 0]))
+    classes = torch.tensor([[1, 1, 1, 0]])
+    assert victims.success(classes, torch.tensor([1])).tolist() == [0.5]
+    assert victims.success(classes[:, :2], torch.tensor([1]), torch.tensor([0, 1])).tolist() == [0.0]
+
+
+def test_squash_and_unsquash_are_inverse() -> None:
+    values = torch.linspace(0.001, 0.999, 50)
+    torch.testing.assert_close(squash(unsquash(values)), values)
+    assert torch.isfinite(unsquash(torch.tensor([0.0, 1.0]))).all()
+
+
+def test_strengthening_keeps_the_budget_and_raises_the_margin() -> None:
+    model, victims = shortcut_model()
+    (found,) = search_triggers(model, victims, (TARGET,), (0,), SETTINGS)
+    assert found is not None
+    (strong,) = strengthen(model, victims, [found], StrengthenSettings(growth=1.5))
+
+    def margin(trigger: Trigger) -> Tensor:
+        out = model(torch.from_numpy(trigger.stamp(victims.images.numpy())))
+        return out[:, TARGET] - out.scatter(1, torch.full((len(out), 1), TARGET), -torch.inf).amax(1)
+
+    assert strong.l1 <= 1.53 * found.l1
+    assert strong.search_asr >= found.search_asr
+    assert margin(strong).mean() > margin(found).mean()
