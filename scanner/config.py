@@ -34,7 +34,7 @@ class ScanOptions:
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     max_seconds: float | None = None
     device: str = "auto"
-    overrides: DomainOverrides = DomainOverrides()
+    overrides: DomainOverrides = field(default_factory=DomainOverrides)
 
     def told(self, detectors: Mapping[str, Detector], device: str) -> dict[str, object]:
         """The options as a report shows them: every detector with all its values, and the device really used."""

@@ -9,7 +9,9 @@ import numpy as np
 
 from .findings import Rate
 
-__all__ = ["DomainChoice", "InputDomain"]
+__all__ = ["LAYOUTS", "DomainChoice", "InputDomain"]
+
+LAYOUTS = ("NCHW", "NHWC", "NHW", "flat", "flat HWC", "flat1", "flat1 HWC")
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,9 @@ class InputDomain:
 
     Attributes:
         name: the convention in words, e.g. "[0, 1]" or "ImageNet mean and std".
-        layout: axes of the model's input: "NCHW", "NHWC", "NHW", "flat" (N, C*H*W) or "flat1" (N, C*H*W, 1).
-        scale: what a raw 1.0 becomes before mean and std: 1 or 255.
+        layout: axes of the model's input, one of ``LAYOUTS``: "NCHW", "NHWC", "NHW" (grey), "flat" (N, C*H*W),
+            "flat1" (N, C*H*W, 1), "flat HWC" and "flat1 HWC" (the same with the channel of each pixel last).
+        scale: what a raw 1.0 becomes before mean and std: 1 or 255; negative where the model wants inverted pictures.
         mean, std: per channel, in scaled units, in the model's channel order.
         bgr: whether the model wants blue first.
     """
@@ -43,11 +46,11 @@ class InputDomain:
         x = images[:, [2, 1, 0]] if self.bgr else images
         mean, std = (self._per_channel(v, x, is_numpy) for v in (self.mean, self.std))
         x = (x * self.scale - mean) / std
-        if self.layout in ("NHWC", "NHW"):
+        if self.layout.endswith("HWC"):
             x = x.transpose(0, 2, 3, 1) if is_numpy else x.permute(0, 2, 3, 1)
-        if self.layout in ("NHW", "NCHW", "NHWC"):
-            return x[..., 0] if self.layout == "NHW" else x
-        return x.reshape(len(x), -1, 1) if self.layout == "flat1" else x.reshape(len(x), -1)
+        if not self.layout.startswith("flat"):
+            return x[:, 0] if self.layout == "NHW" else x
+        return x.reshape(len(x), -1, 1) if self.layout.startswith("flat1") else x.reshape(len(x), -1)
 
     def _per_channel(self, values: tuple[float, ...], like: Any, is_numpy: bool) -> Any:
         array = np.asarray(values, dtype=np.float32).reshape(1, -1, 1, 1)
@@ -63,7 +66,8 @@ class DomainChoice:
         chance: the accuracy that guessing the commonest label would reach, in [0, 1].
         beats_chance: whether ``accuracy`` is clearly above chance (binomial test, corrected for the number tried).
         tried: every convention with its accuracy, best first.
-        how: "found", "given" (flags) or the name of the file beside the model that said so.
+        how: "found", "given" (flags), the name of the file beside the model that said so, or "found, against FILE ..."
+            where that file names a convention that does clearly worse.
     """
 
     domain: InputDomain
@@ -77,3 +81,13 @@ class DomainChoice:
     def margin(self) -> float:
         """Accuracy above the best other convention that was tried; 0 where there was no other."""
         return self.accuracy.value - self.tried[1][1] if len(self.tried) > 1 else 0.0
+
+    @property
+    def complaint(self) -> str:
+        """What to tell a user whose pictures the model does not understand."""
+        return (
+            f"no input convention is clearly better than guessing: the best, {self.domain.name}, gives "
+            f"{self.accuracy.value:.1%} of {self.accuracy.trials} pictures their label, guessing gives "
+            f"{self.chance:.1%}; check that the data is what the model was trained for and that its labels are in the "
+            f"model's order, or give --layout, --range, --mean and --std"
+        )

@@ -43,7 +43,7 @@ def scan(
         model = open_model(path)
     with ledger.stage("samples"):
         images = load_images(data, limit=options.samples, seed=options.seed)
-        choice, samples = find_domain(model, images, options.overrides)
+        choice, samples = find_domain(model, images, options.overrides, options.seed)
         optimise, verify = samples.halves(options.seed)
     ledger.check("input-domain", None if choice.beats_chance else choice.complaint)
 

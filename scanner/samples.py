@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .domain import InputDomain
 
-__all__ = ["Samples"]
+__all__ = ["Samples", "stratified"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,3 +50,16 @@ class Samples:
         rng = np.random.default_rng(seed)
         order = np.concatenate([rng.permutation(np.flatnonzero(self.labels == c)) for c in np.unique(self.labels)])
         return self.take(np.sort(order[0::2])), self.take(np.sort(order[1::2]))
+
+
+def stratified(labels: NDArray[np.int64], limit: int, seed: int) -> NDArray[np.intp]:
+    """Positions of at most ``limit`` samples, the classes shared as evenly as the labels allow, in rising order.
+
+    Where ``limit`` is smaller than the number of classes, the classes themselves are drawn.
+    """
+    rng = np.random.default_rng(seed)
+    rank = np.empty(len(labels), dtype=np.int64)  # how many of its own class come before a sample in a random order
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        rank[rng.permutation(members)] = np.arange(len(members))
+    return np.sort(np.lexsort((rng.random(len(labels)), rank))[:limit])
