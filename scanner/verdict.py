@@ -137,10 +137,10 @@ def _charges(a: Accusation) -> Iterator[tuple[str, str]]:
     )
     yield (
         "small-trigger",
-        f"It needs {a.share:.2%} of the picture, {a.ratio:.2f} times what the median of the other classes needs.",
+        f"It needs {a.share:.1%} of the picture, {a.ratio:.2f} times what the median of the other classes needs.",
     )
     if a.p_value < 0.1:
-        chance = f"{a.p_value:.1%}" if a.p_value >= 0.001 else "fewer than 0.1 %"
+        chance = f"{a.p_value:.1%}" if a.p_value >= 0.001 else "fewer than 0.1%"
         yield "outlier", f"Of clean models with {a.compared} classes, {chance} have so extreme a class."
 
 
@@ -171,6 +171,6 @@ def _acquittal(accused: Sequence[Accusation], policy: Policy) -> tuple[str, str]
     a = min(accused, key=lambda a: a.ratio)
     return (
         "no-outlier",
-        f"The easiest class ({a.target}) needs a trigger of {a.share:.2%} of the picture, {a.ratio:.2f} times the "
+        f"The easiest class ({a.target}) needs a trigger of {a.share:.1%} of the picture, {a.ratio:.2f} times the "
         f"median of the others; a backdoor needs at most {policy.ratio:.2f} times.",
     )

@@ -56,7 +56,7 @@ def backdoored_report() -> Report:
             (7,),
             (
                 ("verified-trigger", "A trigger turns 88 of 91 unseen pictures into class 7 (weakest of 2 seeds)."),
-                ("small-trigger", "It needs 1.63 % of the picture, 0.25 times what the other classes need."),
+                ("small-trigger", "It needs 1.63% of the picture, 0.25 times what the other classes need."),
             ),
         ),
         evidence=(
@@ -83,7 +83,7 @@ def clean_report() -> Report:
     trigger = corner_trigger(target=0, size=8)
     return Report(
         model=model_facts(),
-        verdict=Verdict(Label.CLEAN, 0.04, (), (("no-outlier", "The easiest class (0) needs 4.00 % of the picture."),)),
+        verdict=Verdict(Label.CLEAN, 0.04, (), (("no-outlier", "The easiest class (0) needs 4.00% of the picture."),)),
         evidence=(Evidence("neural-cleanse", sizes, "mask L1, share of the picture", (), 0.2, 0.6, (trigger,), 30.0),),
         ran=("input-domain", "twin-parity", "neural-cleanse"),
         evaluation=Evaluation(Rate(95, 100), ((trigger, Rate(60, 97)),), 100, "CPUExecutionProvider"),

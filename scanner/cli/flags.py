@@ -1,0 +1,164 @@
+"""The flags of ``onnxray scan``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import rich_click as click
+
+from ..domain import LAYOUTS
+from ..registry import names
+from .exit_codes import DEBUG, RANKS
+
+__all__ = ["DETECTORS", "FORMATS", "input_flags", "output_flags", "scan_flags"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DETECTORS = "onnxray.scanner.detectors"
+FORMATS = "onnxray.scanner.reports"
+PATH = click.Path(path_type=Path)
+
+
+def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """ "0.485,0.456,0.406" as numbers."""
+    try:
+        return None if value is None else tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"expected numbers with commas between them, got {value!r}") from None
+
+
+def _settings(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, dict[str, object]]:
+    """ "neural-cleanse.steps=500" ... as id -> option -> value; the methods themselves read the values."""
+    settings: dict[str, dict[str, object]] = {}
+    for value in values:
+        key, equals, setting = value.partition("=")
+        detector, dot, option = key.partition(".")
+        if not (equals and dot and option):
+            raise click.BadParameter(f"expected ID.OPTION=VALUE, got {value!r}")
+        settings.setdefault(detector, {})[option] = setting
+    return settings
+
+
+def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    context.meta[DEBUG] = value
+
+
+_scan = partial(click.option, panel="Scan")
+_input = partial(click.option, panel="The model's input")
+_output = partial(click.option, panel="Output")
+
+_SCAN = (
+    _scan(
+        "--data",
+        required=True,
+        type=PATH,
+        metavar="PATH",
+        help="Clean labelled pictures: an .npz with x and y, a folder with a sub-folder for each class, or a .csv or "
+        ".parquet of paths and labels.",
+    ),
+    _scan(
+        "--samples",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=200,
+        show_default=True,
+        help="Most pictures used: half to search with, half to verify.",
+    ),
+    _scan(
+        "--detector",
+        "detectors",
+        type=click.Choice(names(DETECTORS)),
+        metavar="ID",
+        multiple=True,
+        help="Method to run, may be repeated; all if left out.",
+    ),
+    _scan(
+        "--set",
+        "settings",
+        callback=_settings,
+        metavar="ID.OPTION=VALUE",
+        multiple=True,
+        help="Option of a method (see onnxray explain), may be repeated.",
+    ),
+    _scan("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Of all randomness."),
+    _scan(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Where the searches run.",
+    ),
+    _scan(
+        "--max-seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Time for all methods together; a scan cut short is never called clean.",
+    ),
+)
+
+_INPUT = (
+    _input("--layout", type=click.Choice(LAYOUTS), metavar="AXES", help=f"Axes of the input: {', '.join(LAYOUTS)}."),
+    _input("--range", "input_range", metavar="LOW,HIGH", help="What black and white become, such as 0,255."),
+    _input("--mean", callback=_numbers, metavar="LIST", help="Subtracted: one number, or one for each channel."),
+    _input("--std", callback=_numbers, metavar="LIST", help="Divided by: one number, or one for each channel."),
+    _input("--bgr/--rgb", default=None, help="Blue or red first."),
+)
+
+_OUTPUT = (
+    _output(
+        "-f",
+        "--format",
+        "form",
+        type=click.Choice(names(FORMATS)),
+        default="text",
+        show_default=True,
+        help="What standard output gets.",
+    ),
+    _output(
+        "-o",
+        "--output",
+        type=PATH,
+        metavar="DIR",
+        help="Folder for report.json and the pictures; if left out, onnxray-report/MODEL with -f text, else none.",
+    ),
+    _output(
+        "--fail-on",
+        type=click.Choice(RANKS),
+        metavar="VERDICT",
+        default="suspicious",
+        show_default=True,
+        help="Exit with 1 from this verdict on: suspicious or backdoored.",
+    ),
+    _output("--exit-zero", is_flag=True, help="Exit with 0 whatever is found; errors still exit with 2."),
+    _output("--allow-inconclusive", is_flag=True, help="Exit with 0, not 2, where nothing could be decided."),
+    _output("-q", "--quiet", is_flag=True, help="No progress bar and no notes on standard error."),
+    _output(
+        "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an internal error."
+    ),
+)
+
+
+def scan_flags(command: Command) -> Command:
+    """What is scanned, with which methods and how long."""
+    return _applied(_SCAN, command)
+
+
+def input_flags(command: Command) -> Command:
+    """What the user knows about the model's input; the scan finds out the rest."""
+    return _applied(_INPUT, command)
+
+
+def output_flags(command: Command) -> Command:
+    """What comes out, and what the exit code says."""
+    return _applied(_OUTPUT, command)
+
+
+def _applied(flags: tuple[Callable[..., Any], ...], command: Command) -> Command:
+    for flag in reversed(flags):  # click shows the flag that was applied last first
+        command = flag(command)
+    return command

@@ -1,0 +1,67 @@
+"""The files beside a report, each written in one step: a reader never sees half a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..findings import Report
+from ..triggers import Trigger
+from . import Artifacts
+from ._contract import encode
+from ._pictures import mask_picture, stamped_picture, trigger_picture
+from ._translate import contract_of
+from ._triggers import shown_triggers
+
+__all__ = ["write"]
+
+
+def write(report: Report, folder: Path, images: NDArray[np.float32] | None) -> Artifacts:
+    """See ``reports.write_artifacts``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, dict[str, str]] = {}
+    for target, (detector, trigger) in shown_triggers(report).items():
+        for name, (suffix, content) in _contents(trigger, images).items():
+            file = f"{name}-class{target}{suffix}"
+            _replace(folder / file, content)
+            files.setdefault(detector, {})[f"{name}-class{target}"] = file
+    artifacts = Artifacts(folder, files)
+    # Last, so that a report never names a file that is not there yet.
+    _replace(folder / "report.json", encode(contract_of(report, artifacts)).encode() + b"\n")
+    return artifacts
+
+
+def _contents(trigger: Trigger, images: NDArray[np.float32] | None) -> dict[str, tuple[str, bytes]]:
+    contents = {
+        "trigger": (".png", _png(trigger_picture(trigger))),
+        "mask": (".png", _png(mask_picture(trigger))),
+        "arrays": (".npz", _saved(lambda f: np.savez_compressed(f, mask=trigger.mask, pattern=trigger.pattern))),
+    }
+    if images is not None and len(images):
+        contents["stamped"] = (".png", _png(stamped_picture(trigger, images)))
+    return contents
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    return _saved(lambda file: Image.fromarray(picture).save(file, format="PNG"))
+
+
+def _saved(save: Callable[[BytesIO], None]) -> bytes:
+    file = BytesIO()
+    save(file)
+    return file.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,201 @@
+"""The JSON contract ``onnxray/report/1``: one class an object; ``report.schema.json`` is generated from it.
+
+After a change here run ``python -m onnxray.scanner.reports._contract``, which writes the schema anew.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ..findings import Label, Severity
+
+__all__ = ["LIMITS", "encode", "write_schema"]
+
+SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
+LIMITS = "No scan can prove that a model has no backdoor: this report says what these checks found, nothing more."
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+Class = Annotated[int, Meta(ge=0, description="index of an output class")]
+Seconds = Annotated[float, Meta(ge=0)]
+# A number that was not obtained is null: JSON has no NaN.
+Number = float | None
+
+
+class Tool(Struct, frozen=True):
+    """The program that wrote the report."""
+
+    name: Literal["onnxray"]
+    version: str
+
+
+class TriedConvention(Struct, frozen=True):
+    """An input convention that was tried, with its clean accuracy."""
+
+    name: str
+    accuracy: Share
+
+
+class Preprocessing(Struct, frozen=True):
+    """How an image in [0, 1] becomes the model's input: (image * scale - mean) / std, and how that was settled."""
+
+    name: str
+    scale: float
+    mean: list[float]
+    std: list[float]
+    bgr: bool
+    how: Annotated[str, Meta(description='"found", "given", or the file beside the model that said so')]
+    accuracy: Share
+    chance: Annotated[Share, Meta(description="accuracy of always answering the commonest label")]
+    beats_chance: bool
+    margin: Annotated[float, Meta(ge=-1, le=1, description="accuracy above the next best convention")]
+    tried: list[TriedConvention]
+
+
+class Input(Struct, frozen=True):
+    """The model's input; null where it could not be found out."""
+
+    name: str
+    shape: Annotated[list[int | None], Meta(description="null for a free axis")]
+    layout: str | None
+    range: Annotated[tuple[float, float] | None, Meta(description="smallest and largest value of an image")]
+    dtype: str
+    preprocessing: Preprocessing | None
+
+
+class Model(Struct, frozen=True):
+    """The file that was scanned; ``sha256`` is its identity."""
+
+    path: str
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    bytes: Count
+    producer: str
+    opset: Count
+    classes: Count
+    input: Input
+    class_names: Annotated[list[str], Meta(description="by index; empty if unknown")]
+
+
+class Verdict(Struct, frozen=True):
+    """The decision; ``explanations`` has a sentence for each of ``reasons``."""
+
+    label: Label
+    score: Share
+    targets: list[Class]
+    reasons: list[str]
+    explanations: list[str]
+
+
+class Evidence(Struct, frozen=True):
+    """What one detector measured; paths in ``artifacts`` are relative to the report's folder."""
+
+    detector: str
+    score: Share
+    p_value: Share | None
+    classes: Annotated[list[Number], Meta(description="the statistic of each class; null where there is none")]
+    statistic: str
+    flagged: list[Class]
+    seconds: Seconds
+    artifacts: dict[str, str]
+    details: dict[str, Any]
+
+
+class Finding(Struct, frozen=True):
+    """One static observation about the file."""
+
+    rule: str
+    severity: Severity
+    location: str
+    message: str
+
+
+class Check(Struct, frozen=True):
+    """A check that ran, was skipped, or broke."""
+
+    check: str
+    status: Literal["ran", "skipped", "failed"]
+    why: str
+
+
+class Attack(Struct, frozen=True):
+    """One recovered trigger on held-out samples that the model does not already give its class."""
+
+    target: Class
+    seed: int
+    hits: Count
+    trials: Count
+    mask_fraction: Annotated[Share, Meta(description="mask L1 as a share of the image's area")]
+
+
+class Evaluation(Struct, frozen=True):
+    """Measured in onnxruntime on the original file with held-out samples.
+
+    ``attack_success_rate`` is by class; for a class with several triggers it is the lowest.
+    """
+
+    clean_accuracy: Share
+    attack_success_rate: dict[Class, Share]
+    samples: Count
+    provider: str
+    attacks: list[Attack]
+
+
+class Parity(Struct, frozen=True):
+    """The differentiable twin against onnxruntime, in logits."""
+
+    max_difference: Number
+    relative: Number
+    agreement: Share
+    inputs: Count
+    tolerance: float
+
+
+class Contract(Struct, frozen=True):
+    """One model's report."""
+
+    schema: Literal["onnxray/report/1"]
+    tool: Tool
+    model: Model
+    verdict: Verdict
+    evidence: list[Evidence]
+    findings: list[Finding]
+    coverage: list[Check]
+    evaluation: Evaluation | None
+    timings: dict[str, Seconds]
+    parity: Parity | None
+    options: dict[str, Any]
+    versions: dict[str, str]
+    limits: str
+
+
+def encode(contract: Contract, indent: int = 2) -> str:
+    """The report as JSON with keys in the contract's order; the same report gives the same text.
+
+    Control and direction characters beyond ASCII are escaped, so that printing the JSON cannot repaint a terminal.
+    """
+    text = msgspec.json.format(msgspec.json.encode(contract), indent=indent).decode()
+    return re.sub("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", lambda m: f"\\u{ord(m[0]):04x}", text)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of the contract."""
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "onnxray/report/1",
+        "title": "onnxray report",
+    }
+    return head | msgspec.json.schema(Contract)
+
+
+def write_schema(path: Path = SCHEMA_FILE) -> None:
+    """Write the schema file that is shipped with the package."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(schema())) + b"\n")
+
+
+if __name__ == "__main__":
+    write_schema()

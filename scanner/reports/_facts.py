@@ -1,0 +1,76 @@
+"""The figures behind a verdict, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...converters.messages import one_line
+from ..findings import Report
+from . import Artifacts
+from ._words import percent, rate_words
+
+__all__ = ["fact_lines"]
+
+Fact = tuple[str, str]
+"""Name and words; a line that belongs to the one above has no name."""
+
+
+def fact_lines(report: Report, artifacts: Artifacts) -> Iterator[Fact]:
+    """Input convention, twin, accuracy, checks done and not done, file, and where the report lies."""
+    yield from _input(report)
+    yield from _twin(report)
+    yield from _accuracy(report)
+    yield from _checks(report)
+    yield from _file(report)
+    if artifacts.folder:
+        yield "written to", one_line(artifacts.folder, 1000)
+
+
+def _input(report: Report) -> Iterator[Fact]:
+    choice = report.domain
+    if choice is None:
+        return
+    domain, order = choice.domain, ", blue first" if choice.domain.bgr else ""
+    size = f"{domain.channels}×{domain.height}×{domain.width}"
+    how = "found by trying" if choice.how == "found" else one_line(choice.how)
+    yield "input", f"{one_line(domain.name)}, {domain.layout}, {size}{order} ({how})"
+    doubt = "" if choice.beats_chance else ", NOT clearly above chance"
+    rival = f"; next best convention {percent(choice.tried[1][1])}" if len(choice.tried) > 1 else ""
+    yield "", f"accuracy {rate_words(choice.accuracy)} under it{doubt}; chance {percent(choice.chance)}{rival}"
+
+
+def _twin(report: Report) -> Iterator[Fact]:
+    parity = report.parity
+    if parity is None:
+        return
+    words = f"torch twin and onnxruntime agree on {percent(parity.agreement)} of {parity.inputs} inputs"
+    yield "twin", f"{words} (largest logit difference {parity.relative:.1e}, {parity.tolerance:.0e} allowed)"
+
+
+def _accuracy(report: Report) -> Iterator[Fact]:
+    evaluation = report.evaluation
+    if evaluation is None:
+        return
+    where = f"in onnxruntime ({one_line(evaluation.provider)})"
+    yield "accuracy", f"{rate_words(evaluation.clean_accuracy)} held-out pictures, {where}"
+
+
+def _checks(report: Report) -> Iterator[Fact]:
+    told = {sentence for _, sentence in report.verdict.reasons}
+    if report.ran:
+        yield "checked", one_line(", ".join(report.ran))
+    for name, checks in (("NOT checked", report.skipped), ("failed", report.failures)):
+        for check in checks:
+            words = f"{check.check}: {check.why}"
+            yield name, one_line(f"{check.check} (see above)" if words in told else words, 600)
+
+
+def _file(report: Report) -> Iterator[Fact]:
+    facts = report.model
+    producer = one_line(facts.producer, 60) or "unknown producer"
+    yield "model", f"{facts.classes} classes, {_size(facts.size_bytes)}, opset {facts.opset}, {producer}"
+    yield "sha256", facts.sha256
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

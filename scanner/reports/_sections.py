@@ -1,0 +1,125 @@
+"""The parts of the terminal view, from top to bottom.
+
+All text that comes from the file or the data passes through ``one_line`` and into ``Text``, never into markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from ...converters.messages import one_line
+from ..findings import Label, Report
+from ..triggers import Trigger
+from . import Artifacts
+from ._class_table import class_table, is_share, left_out
+from ._contract import LIMITS
+from ._facts import fact_lines
+from ._terminal_picture import terminal_picture
+from ._triggers import attack_success, shown_triggers
+from ._words import class_label, meaning, percent, rate_words
+
+__all__ = ["classes", "facts", "footer", "head", "reasons", "triggers"]
+
+LOOKS = {
+    Label.BACKDOORED: ("✖", "red"),
+    Label.SUSPICIOUS: ("▲", "yellow"),
+    Label.INCONCLUSIVE: ("?", "magenta"),
+    Label.CLEAN: ("✔", "green"),
+}
+
+ANY_MODEL = "A large enough patch takes over any model; a backdoor's is far too small."
+
+
+def head(report: Report) -> Panel:
+    """The verdict, the file, and what it means."""
+    verdict = report.verdict
+    symbol, colour = LOOKS[verdict.label]
+    return Panel(
+        Group(Text(one_line(report.model.path), style="dim", overflow="fold"), Text(meaning(report))),
+        title=Text(f"{symbol} {verdict.label.upper()}", style=f"bold {colour}"),
+        title_align="left",
+        subtitle=None if verdict.label is Label.INCONCLUSIVE else Text(f"suspicion {verdict.score:.2f} of 1"),
+        subtitle_align="right",
+        border_style=colour,
+    )
+
+
+def reasons(report: Report) -> Iterator[RenderableType]:
+    """Why: a line for each reason and each static finding, with its code."""
+    lines = [(code, one_line(sentence, 600)) for code, sentence in report.verdict.reasons]
+    lines += [(f.rule, one_line(f"{f.severity}: {f.message} ({f.location})", 600)) for f in report.findings]
+    if lines:
+        yield _heading("Why")
+        yield _indent(_pairs(lines, "dim"))
+
+
+def classes(report: Report, width: int) -> Iterator[RenderableType]:
+    """A table of classes for each detector."""
+    for evidence in report.evidence:
+        yield _heading("Classes", f"{evidence.detector}: {evidence.statistic}")
+        yield _indent(class_table(report, evidence, width))
+        if hidden := left_out(report, evidence):
+            yield _indent(Text(f"... and {hidden} more, none of them flagged", style="dim"))
+        if is_share(evidence):
+            yield _indent(Text(ANY_MODEL, style="dim"))
+
+
+def triggers(report: Report, artifacts: Artifacts, pictures: bool) -> Iterator[RenderableType]:
+    """The recovered trigger of each accused class: size, success, where its picture is, and a small one here."""
+    convicted = set(report.verdict.targets)
+    for target, (detector, trigger) in shown_triggers(report).items():
+        if convicted and target not in convicted:
+            continue  # its files are written all the same
+        yield _heading(f"Recovered trigger of class {class_label(report, target)}")
+        beside = Table.grid(padding=(0, 3, 0, 0))
+        beside.add_row(*([terminal_picture(trigger)] if pictures else []), Text("\n").join(_about(report, trigger)))
+        yield _indent(beside)
+        path = artifacts.files.get(detector, {}).get(f"trigger-class{target}")
+        if path and artifacts.folder:
+            yield _indent(Text(one_line(artifacts.folder / path, 1000), style="cyan", overflow="fold"))
+
+
+def _about(report: Report, trigger: Trigger) -> Iterator[Text]:
+    rivals = sum(t.target == trigger.target for e in report.evidence for t in e.triggers)
+    yield Text(f"covers {percent(trigger.fraction)} of the picture ({trigger.l1:.1f} pixels)")
+    if rate := attack_success(report, trigger):
+        yield Text(f"takes over {rate_words(rate)} held-out pictures")
+    if rivals > 1:
+        yield Text(f"the strongest of {rivals} found for this class", style="dim")
+
+
+def facts(report: Report, artifacts: Artifacts) -> Iterator[RenderableType]:
+    """What the verdict rests on, and what was not checked."""
+    yield _heading("What this rests on")
+    yield _indent(_pairs(list(fact_lines(report, artifacts)), "bold"))
+
+
+def footer(report: Report) -> Iterator[RenderableType]:
+    """What no report can say, and where the time went."""
+    yield Text("")
+    yield _indent(Text(LIMITS, style="italic"))
+    if report.timings:
+        times = (f"{one_line(stage, 40)} {seconds:.1f} s" for stage, seconds in report.timings.items())
+        yield _indent(Text(" · ".join(times), style="dim"))
+
+
+def _heading(text: str, note: str = "") -> Text:
+    return Text.assemble("\n", (one_line(text), "bold underline"), "  ", (one_line(note), "dim"))
+
+
+def _pairs(lines: list[tuple[str, str]], style: str) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style=style)
+    for name, words in lines:
+        table.add_row(Text(one_line(name, 40)), Text(words, overflow="fold"))
+    return table
+
+
+def _indent(renderable: RenderableType) -> Padding:
+    return Padding(renderable, (0, 0, 0, 2))

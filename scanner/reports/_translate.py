@@ -1,0 +1,179 @@
+"""From the scanner's report to the JSON contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from ..domain import DomainChoice, InputDomain
+from ..findings import Evaluation, Evidence, Report
+from ..version import __version__
+from . import Artifacts
+from . import _contract as out
+from ._triggers import lowest_success
+
+__all__ = ["contract_of"]
+
+
+def contract_of(report: Report, artifacts: Artifacts) -> out.Contract:
+    """The report in the shape of ``onnxray/report/1``."""
+    return out.Contract(
+        schema="onnxray/report/1",
+        tool=out.Tool(name="onnxray", version=__version__),
+        model=_model(report),
+        verdict=_verdict(report),
+        evidence=[_evidence(e, artifacts.files.get(e.detector, {})) for e in report.evidence],
+        findings=[out.Finding(_text(f.rule), f.severity, _text(f.location), _text(f.message)) for f in report.findings],
+        coverage=_coverage(report),
+        evaluation=_evaluation(report, report.evaluation) if report.evaluation else None,
+        timings=dict(report.timings),
+        parity=_parity(report),
+        options=_plain_values(report.options),
+        versions=dict(report.versions),
+        limits=out.LIMITS,
+    )
+
+
+def _model(report: Report) -> out.Model:
+    facts = report.model
+    return out.Model(
+        path=_text(facts.path),
+        sha256=facts.sha256,
+        bytes=facts.size_bytes,
+        producer=_text(facts.producer),
+        opset=facts.opset,
+        classes=facts.classes,
+        input=_input(report),
+        class_names=[_text(name) for name in report.class_names],
+    )
+
+
+def _input(report: Report) -> out.Input:
+    spec, choice = report.model.input, report.domain
+    return out.Input(
+        name=_text(spec.name),
+        shape=list(spec.shape),
+        layout=choice.domain.layout if choice else None,
+        range=_range(choice.domain) if choice else None,
+        dtype=spec.dtype,
+        preprocessing=_preprocessing(choice) if choice else None,
+    )
+
+
+def _range(domain: InputDomain) -> tuple[float, float]:
+    """What black and white become, over all channels."""
+    mean, std = np.asarray(domain.mean), np.asarray(domain.std)
+    ends = np.concatenate([(0 - mean) / std, (domain.scale - mean) / std])  # the scale may be negative
+    return float(ends.min()), float(ends.max())
+
+
+def _preprocessing(choice: DomainChoice) -> out.Preprocessing:
+    domain = choice.domain
+    return out.Preprocessing(
+        name=_text(domain.name),
+        scale=domain.scale,
+        mean=list(domain.mean),
+        std=list(domain.std),
+        bgr=domain.bgr,
+        how=_text(choice.how),
+        accuracy=choice.accuracy.value,
+        chance=choice.chance,
+        beats_chance=choice.beats_chance,
+        margin=choice.margin,
+        tried=[out.TriedConvention(_text(name), accuracy) for name, accuracy in choice.tried],
+    )
+
+
+def _verdict(report: Report) -> out.Verdict:
+    verdict = report.verdict
+    return out.Verdict(
+        label=verdict.label,
+        score=verdict.score,
+        targets=list(verdict.targets),
+        reasons=[code for code, _ in verdict.reasons],
+        explanations=[_text(sentence) for _, sentence in verdict.reasons],
+    )
+
+
+def _evidence(evidence: Evidence, files: Mapping[str, str]) -> out.Evidence:
+    return out.Evidence(
+        detector=evidence.detector,
+        score=evidence.score,
+        p_value=evidence.p_value,
+        classes=_numbers(evidence.classes),
+        statistic=evidence.statistic,
+        flagged=list(evidence.flagged),
+        seconds=evidence.seconds,
+        artifacts=dict(files),
+        details=_plain_values(evidence.details),
+    )
+
+
+def _coverage(report: Report) -> list[out.Check]:
+    return [
+        *(out.Check(check, "ran", "") for check in report.ran),
+        *(out.Check(skip.check, "skipped", _text(skip.why)) for skip in report.skipped),
+        *(out.Check(failure.check, "failed", _text(failure.why)) for failure in report.failures),
+    ]
+
+
+def _evaluation(report: Report, evaluation: Evaluation) -> out.Evaluation:
+    return out.Evaluation(
+        clean_accuracy=evaluation.clean_accuracy.value,
+        attack_success_rate={target: rate.value for target, rate in lowest_success(report).items()},
+        samples=evaluation.samples,
+        provider=evaluation.provider,
+        attacks=[
+            out.Attack(trigger.target, trigger.seed, rate.hits, rate.trials, trigger.fraction)
+            for trigger, rate in evaluation.attack_success
+        ],
+    )
+
+
+def _parity(report: Report) -> out.Parity | None:
+    if report.parity is None:
+        return None
+    parity = report.parity
+    return out.Parity(
+        max_difference=_number(parity.max_difference),
+        relative=_number(parity.relative),
+        agreement=parity.agreement,
+        inputs=parity.inputs,
+        tolerance=parity.tolerance,
+    )
+
+
+def _number(value: float) -> float | None:
+    return float(value) if isfinite(value) else None
+
+
+def _numbers(values: Iterable[float]) -> list[float | None]:
+    return [_number(value) for value in values]
+
+
+def _text(text: str) -> str:
+    """The text with lone surrogates (bytes of a file name that are not UTF-8) spelled out: JSON cannot hold them."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _plain_values(values: Mapping[str, object]) -> dict[str, Any]:
+    return {_text(str(key)): _plain_value(value) for key, value in values.items()}
+
+
+def _plain_value(value: object) -> object:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return _text(value)
+        case np.ndarray() | np.generic():
+            return _plain_value(value.tolist())
+        case Mapping():
+            return _plain_values(value)
+        case list() | tuple():
+            return [_plain_value(item) for item in value]
+        case _:
+            return _text(str(value))

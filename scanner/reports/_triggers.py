@@ -1,0 +1,50 @@
+"""Which of the recovered triggers a report shows, and how well each class's attack worked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..findings import Rate, Report
+from ..triggers import Trigger
+
+__all__ = ["accused", "attack_success", "lowest_success", "shown_triggers"]
+
+
+def attack_success(report: Report, trigger: Trigger) -> Rate | None:
+    """The measured success of exactly this trigger; None where it was not verified or no sample was left to try."""
+    rates = (rate for t, rate in _verified(report) if t is trigger)
+    return next((rate for rate in rates if rate.trials), None)
+
+
+def lowest_success(report: Report) -> dict[int, Rate]:
+    """Class -> the lowest measured success among its triggers (of several seeds), in order of class."""
+    lowest: dict[int, Rate] = {}
+    for trigger, rate in _verified(report):
+        if rate.trials and (trigger.target not in lowest or rate.value < lowest[trigger.target].value):
+            lowest[trigger.target] = rate
+    return dict(sorted(lowest.items()))
+
+
+def accused(report: Report) -> tuple[int, ...]:
+    """The verdict's targets, then the classes that only a method flagged; each class once."""
+    return tuple(dict.fromkeys([*report.verdict.targets, *(c for e in report.evidence for c in e.flagged)]))
+
+
+def shown_triggers(report: Report) -> dict[int, tuple[str, Trigger]]:
+    """Accused class -> (detector id, its best trigger): highest measured success, then the smallest mask."""
+    best = {}
+    for target in accused(report):
+        found = [(e.detector, t) for e in report.evidence for t in e.triggers if t.target == target]
+        if found:
+            best[target] = max(found, key=lambda pair: _strength(report, pair[1]))
+    return best
+
+
+def _strength(report: Report, trigger: Trigger) -> tuple[float, float]:
+    rate = attack_success(report, trigger)
+    return (rate.value if rate else -1.0, -trigger.fraction)
+
+
+def _verified(report: Report) -> Iterator[tuple[Trigger, Rate]]:
+    if report.evaluation is not None:
+        yield from report.evaluation.attack_success

@@ -1,0 +1,60 @@
+"""The report for people, in a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import StringIO
+from typing import Literal
+
+from rich.console import Console, Group, RenderableType
+
+from ..findings import Report
+from . import Artifacts, Format
+from ._sections import classes, facts, footer, head, reasons, triggers
+
+ASCII = str.maketrans("╭╮╰╯─│━╸╺◀✖▲✔·×…", "++++-|=- <X!+-x.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Format):
+    """The verdict first, then why, then the figures, then what was not checked.
+
+    Attributes:
+        width: columns.
+        colors: what the terminal can show; a picture of the trigger needs "256" or "truecolor".
+        ascii: use no character beyond ASCII.
+    """
+
+    width: int = 80
+    colors: Literal["none", "standard", "256", "truecolor"] = "none"
+    ascii: bool = False
+
+    def render(self, report: Report, artifacts: Artifacts) -> str:
+        """See ``Format.render``."""
+        console = Console(
+            file=StringIO(),
+            width=self.width,
+            color_system=None if self.colors == "none" else self.colors,
+            force_terminal=self.colors != "none",
+            no_color=self.colors == "none",
+            legacy_windows=False,
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
+        with console.capture() as captured:
+            console.print(self.view(report, artifacts))
+        lines = "\n".join(line.rstrip() for line in captured.get().splitlines())
+        return lines.translate(ASCII).encode("ascii", "replace").decode() if self.ascii else lines
+
+    def view(self, report: Report, artifacts: Artifacts) -> RenderableType:
+        """What ``render`` prints, for a console of one's own."""
+        pictures = self.colors in ("256", "truecolor") and not self.ascii
+        return Group(
+            head(report),
+            *reasons(report),
+            *classes(report, self.width),
+            *triggers(report, artifacts, pictures),
+            *facts(report, artifacts),
+            *footer(report),
+        )

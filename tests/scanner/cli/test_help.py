@@ -1,0 +1,63 @@
+"""Help and explanations: complete, and light to load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from onnxray.scanner.cli import main
+from onnxray.scanner.registry import names
+from onnxray.scanner.version import __version__
+
+HEAVY = ("torch", "torchvision", "onnx", "onnx2torch", "onnxruntime", "sklearn", "scipy", "PIL", "pyarrow")
+
+PROBE = """
+import sys
+from onnxray.scanner.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    heavy = sorted(set({heavy}) & set(sys.modules))
+    print("HEAVY", end.code, heavy)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("--help", 0), ("--version", 0), ("scan --help", 0), ("explain --help", 0), ("scan", 4)]
+)
+def test_nothing_heavy_is_imported(arguments: str, code: int) -> None:
+    command = [sys.executable, "-c", PROBE.format(heavy=HEAVY), *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert f"HEAVY {code} []" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["scan", "--help"]])
+def test_help_has_examples(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0
+    assert "onnxray scan model.onnx --data" in result.stdout
+
+
+def test_version() -> None:
+    assert __version__ in CliRunner().invoke(main, ["--version"]).stdout
+
+
+def test_scan_help_tells_every_exit_code() -> None:
+    shown = CliRunner().invoke(main, ["scan", "--help"]).stdout
+    for code in ("0    pass", "1    verdict", "2    error", "3    nothing", "4    wrong", "130  interrupted"):
+        assert code in shown
+
+
+def test_explain_lists_every_detector_with_one_line() -> None:
+    lines = CliRunner().invoke(main, ["explain"]).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == names("onnxray.scanner.detectors")
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+@pytest.mark.parametrize("detector", names("onnxray.scanner.detectors"))
+def test_explain_shows_the_docstring_and_the_options(detector: str) -> None:
+    shown = CliRunner().invoke(main, ["explain", detector]).stdout
+    for part in ("Assumes", "Misses", f"--set {detector}."):
+        assert part in shown
