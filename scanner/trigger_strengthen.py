@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ..kernels.stamp import stamp
-from .trigger_search import Victims, squash, unsquash
+from .trigger_search import Victims, flushed_denormals, squash, unsquash
 from .triggers import Trigger
 
 __all__ = ["StrengthenSettings", "strengthen"]
@@ -24,14 +24,16 @@ class StrengthenSettings:
     Attributes:
         growth: the most mask L1 allowed, as a multiple of the minimal trigger's.
         steps, batch, lr: of Adam.
+        sure: mean cross entropy at which it may stop.
         check_every: steps between looks at the whole half.
     """
 
     growth: float = 1.5
     steps: int = 100
-    batch: int = 32
+    batch: int = 16
     lr: float = 0.1
     check_every: int = 10
+    sure: float = 1e-3
 
 
 def strengthen(
@@ -43,7 +45,8 @@ def strengthen(
     border case fails a little more often, which says something about the search and nothing about the model. Here the
     cross entropy is minimised inside the larger budget. A trigger that cannot be improved is returned as it came.
     """
-    return [_strengthen_one(logits, victims, trigger, settings) for trigger in triggers]
+    with flushed_denormals():
+        return [_strengthen_one(logits, victims, trigger, settings) for trigger in triggers]
 
 
 def _strengthen_one(
@@ -66,6 +69,8 @@ def _strengthen_one(
             candidate, error_now = _look(logits, victims, mask, pattern, trigger)
             if candidate.search_asr >= trigger.search_asr and error_now < lowest:
                 best, lowest = candidate, error_now
+            if lowest < s.sure:
+                break
     return best
 
 

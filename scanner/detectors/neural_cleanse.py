@@ -48,7 +48,7 @@ class NeuralCleanse(Detector):
 
     seeds: int = 2
     steps: int = 200
-    batch: int = 32
+    batch: int = 16
     lr: float = 0.2
     asr: float = 0.99
     growth: float = 1.5
@@ -94,12 +94,13 @@ class NeuralCleanse(Detector):
             return not budget.spent
 
         seeds = tuple(range(budget.seed, budget.seed + self.seeds))
-        return search_triggers(logits, victims, tuple(range(classes)), seeds, self._settings(), keep_going)
+        return search_triggers(logits, victims, tuple(range(classes)), seeds, self._settings(budget.device), keep_going)
 
-    def _settings(self) -> SearchSettings:
+    def _settings(self, device: str) -> SearchSettings:
         from ..trigger_search import SearchSettings
 
-        return SearchSettings(steps=self.steps, batch=self.batch, lr=self.lr, asr=self.asr)
+        micro_batch = 128 if device == "cpu" else 1024
+        return SearchSettings(steps=self.steps, batch=self.batch, lr=self.lr, asr=self.asr, micro_batch=micro_batch)
 
     def _strengthen(
         self, logits: Callable[[Tensor], Tensor], victims: Victims, triggers: list[Trigger]

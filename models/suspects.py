@@ -1,0 +1,146 @@
+"""Scan a folder of third-party models whose truth was measured, and print how often the verdict is right.
+
+The folder holds ``manifest.json``: under "labelled" and "catalog" a list of {"file", "dataset" or
+"data_and_preprocessing", "trojaned": true | false | null, "target"}; the data folder holds one ``<dataset>.npz`` each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import rich_click as click
+from rich.console import Console
+from rich.table import Table
+
+from ..scanner.config import ScanOptions
+from ..scanner.errors import OnnxrayError
+from ..scanner.findings import Label, Report
+from ..scanner.pipeline import scan
+from ..scanner.verdict import accusations
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One model with what is known of it; ``trojaned`` None where its truth could not be settled."""
+
+    path: Path
+    data: Path
+    trojaned: bool | None
+    target: int | str | None
+
+    @property
+    def all_to_one(self) -> bool:
+        """Whether one trigger pulls every class into one target: what Neural Cleanse claims to find."""
+        return bool(self.trojaned) and isinstance(self.target, int) and "4to7" not in self.path.name
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the scan said of a suspect: a report, or the error that ended it."""
+
+    suspect: Suspect
+    report: Report | None
+    error: str
+    seconds: float
+
+    @property
+    def label(self) -> str:
+        """The verdict's word, or "error"."""
+        return self.report.verdict.label.value if self.report else "error"
+
+    @property
+    def convicted(self) -> bool:
+        """Whether the verdict is "backdoored"."""
+        return self.label == Label.BACKDOORED
+
+    @property
+    def right_target(self) -> bool:
+        """Whether the true target is the one convicted class."""
+        return self.report is not None and self.report.verdict.targets == (self.suspect.target,)
+
+
+def read_manifest(folder: Path, data: Path, part: str) -> Iterator[Suspect]:
+    """The suspects of one part of the manifest whose data set is at hand."""
+    for entry in json.loads((folder / "manifest.json").read_text())[part]:
+        words = str(entry.get("dataset") or entry.get("data_and_preprocessing") or "").split()
+        images = data / f"{words[0] if words else 'none'}.npz"
+        if images.is_file():
+            yield Suspect(folder / entry["file"], images, entry.get("trojaned"), entry.get("target"))
+
+
+def examine(suspect: Suspect, options: ScanOptions) -> Outcome:
+    """Scan one suspect; a model that cannot be scanned is an outcome too."""
+    started = monotonic()
+    try:
+        report, error = scan(suspect.path, suspect.data, options), ""
+    except OnnxrayError as problem:
+        report, error = None, str(problem)
+    return Outcome(suspect, report, error, monotonic() - started)
+
+
+def table(outcomes: list[Outcome]) -> Table:
+    """One row a model: truth, verdict, and the figures that the verdict rests on."""
+    out = Table("model", "truth", "verdict", "targets", "clean acc.", "size ratio", "p", "ASR", "s", "", title=None)
+    for o in outcomes:
+        truth = {True: f"trojaned → {o.suspect.target}", False: "clean", None: "unsettled"}[o.suspect.trojaned]
+        targets = ",".join(map(str, o.report.verdict.targets)) if o.report else ""
+        out.add_row(o.suspect.path.stem[:44], truth, o.label, targets, *_figures(o), f"{o.seconds:.0f}", _mark(o))
+    return out
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """How many of each kind were judged rightly, in words."""
+    trojaned = [o for o in outcomes if o.suspect.all_to_one]
+    clean = [o for o in outcomes if o.suspect.trojaned is False]
+    found = sum(o.convicted and o.right_target for o in trojaned)
+    wronged = sum(o.convicted for o in clean)
+    undecided = sum(o.label in ("inconclusive", "error") for o in clean)
+    return (
+        f"all-to-one backdoors convicted with the right target: {found} of {len(trojaned)}; "
+        f"clean models convicted: {wronged} of {len(clean)} ({undecided} undecided)"
+    )
+
+
+def _figures(o: Outcome) -> tuple[str, str, str, str]:
+    if o.report is None or o.report.evaluation is None:
+        return (o.error[:40], "", "", "")
+    accused = min(accusations(o.report.evidence, o.report.evaluation), key=lambda a: a.ratio, default=None)
+    accuracy = f"{o.report.evaluation.clean_accuracy.value:.3f}"
+    if accused is None:
+        return (accuracy, "", "", "")
+    return (accuracy, f"{accused.ratio:.2f}", f"{accused.p_value:.3f}", f"{accused.success.value:.3f}")
+
+
+def _mark(o: Outcome) -> str:
+    if o.suspect.trojaned is None:
+        return "-"
+    right = o.convicted and o.right_target if o.suspect.trojaned else o.label == Label.CLEAN
+    return "right" if right else "MISS"
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--part", type=click.Choice(["labelled", "catalog"]), default="labelled", show_default=True)
+@click.option("--only", default="", help="Only models whose file name contains this.")
+@click.option("--samples", default=200, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def main(folder: Path, data: Path, part: str, only: str, samples: int, seed: int) -> None:
+    """Scan every image model of FOLDER whose data set is in --data and print the verdicts beside the truth."""
+    console = Console(width=150)
+    outcomes = []
+    suspects = [s for s in read_manifest(folder, data, part) if only in s.path.name]
+    with console.status("") as status:
+        for number, suspect in enumerate(suspects, 1):
+            status.update(f"{number} of {len(suspects)}: {suspect.path.name}")
+            outcomes.append(examine(suspect, ScanOptions(samples=samples, seed=seed)))
+    console.print(table(outcomes))
+    console.print(summary(outcomes))
+
+
+if __name__ == "__main__":
+    main()

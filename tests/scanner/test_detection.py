@@ -1,0 +1,92 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from onnxray.scanner.config import ScanOptions
+from onnxray.scanner.detection import detect, plan, resolve_device
+from onnxray.scanner.detectors import Budget, Detector, Needs
+from onnxray.scanner.errors import OptionError
+from onnxray.scanner.findings import Evidence
+from onnxray.scanner.ledger import Ledger
+
+MODEL: Any = SimpleNamespace(classes=3)
+SAMPLES: Any = np.zeros(10)  # only its length is asked for
+
+
+@dataclass(frozen=True)
+class Fake(Detector):
+    """Does what the test wants."""
+
+    needs: ClassVar[Needs] = Needs.SAMPLES | Needs.GRADIENTS
+    min_samples: ClassVar[int] = 5
+
+    error: type[BaseException] | None = None
+
+    def run(self, model: Any, samples: Any, budget: Budget) -> Iterator[Evidence]:
+        if self.error:
+            raise self.error("it broke\nin two lines")
+        yield Evidence("fake", (0.1, 0.2, 0.3), "size")
+
+
+def run(detector: Detector, samples: Any = SAMPLES, has_twin: bool = True) -> tuple[list[Evidence], Ledger]:
+    ledger = Ledger(lambda text, fraction: None)
+    return detect({"fake": detector}, MODEL, samples, has_twin, "cpu", ScanOptions(), ledger), ledger
+
+
+def test_what_ran_is_told() -> None:
+    evidence, ledger = run(Fake())
+    assert len(evidence) == 1
+    assert ledger.ran == ["fake"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "has_twin", "why"), [(None, True, "domain"), (SAMPLES, False, "twin"), (np.zeros(4), True, "needs 5")]
+)
+def test_a_detector_without_what_it_needs_is_skipped_with_the_reason(samples: Any, has_twin: bool, why: str) -> None:
+    evidence, ledger = run(Fake(), samples, has_twin)
+    assert not evidence
+    assert why in ledger.skipped[0].why
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, ZeroDivisionError, MemoryError])
+def test_a_detector_that_breaks_is_a_failure_in_one_line(error: type[BaseException]) -> None:
+    evidence, ledger = run(Fake(error))
+    assert not evidence
+    assert ledger.failures[0].why == f"{error.__name__}: it broke in two lines"
+
+
+def test_our_own_mistakes_are_not_swallowed() -> None:
+    with pytest.raises(AttributeError):
+        run(Fake(AttributeError))
+
+
+def test_all_detectors_run_unless_some_are_chosen() -> None:
+    assert "neural-cleanse" in plan(ScanOptions())
+    chosen = plan(ScanOptions(detectors=("neural-cleanse",), settings={"neural-cleanse": {"steps": "7"}}))
+    assert chosen["neural-cleanse"].steps == 7  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (ScanOptions(detectors=("neural-clense",)), "no detector 'neural-clense'"),
+        (ScanOptions(settings={"nobody": {"a": 1}}), "no detector 'nobody'"),
+        (ScanOptions(settings={"neural-cleanse": {"stepps": 1}}), "no option"),
+    ],
+)
+def test_wrong_names_are_refused(options: ScanOptions, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        plan(options)
+
+
+def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == "cpu"
+    with pytest.raises(OptionError, match="--device cpu"):
+        resolve_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto") == "cuda"
