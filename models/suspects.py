@@ -138,6 +138,7 @@ def main(folder: Path, data: Path, part: str, only: str, samples: int, seed: int
         for number, suspect in enumerate(suspects, 1):
             status.update(f"{number} of {len(suspects)}: {suspect.path.name}")
             outcomes.append(examine(suspect, ScanOptions(samples=samples, seed=seed)))
+            console.print(f"{suspect.path.name}: {outcomes[-1].label}, {outcomes[-1].seconds:.0f} s", style="dim")
     console.print(table(outcomes))
     console.print(summary(outcomes))
 

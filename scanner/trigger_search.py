@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +13,10 @@ from torch.nn.functional import cross_entropy
 
 from ..kernels.stamp import stamp
 from .cost_schedule import CostSchedule
+from .parallel import Map, side_by_side
 from .triggers import Trigger
 
-__all__ = ["SearchSettings", "Victims", "flushed_denormals", "search_triggers", "squash", "unsquash"]
+__all__ = ["SearchSettings", "Victims", "search_triggers", "squash", "unsquash"]
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -86,8 +86,8 @@ def search_triggers(
 
     Source: Wang et al. 2019, eq. 3, solved for all targets at once.
     """
-    search = _Search(logits, victims, targets, seeds, settings)
-    with flushed_denormals():
+    with side_by_side(str(victims.images.device)) as (run_all, workers):
+        search = _Search(logits, victims, targets, seeds, settings, run_all, workers)
         for step in range(1, settings.steps + 1):
             search.step()
             if step % settings.check_every == 0 or step == settings.steps:
@@ -97,23 +97,21 @@ def search_triggers(
     return list(search.found())
 
 
-@contextmanager
-def flushed_denormals() -> Iterator[None]:
-    """Treat numbers below 1e-38 as 0: the gradient of a sure answer is made of them, and a CPU takes 100 times as long."""
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-
-
 class _Search:
     """The state of R = seeds x targets searches that share every forward pass."""
 
     def __init__(
-        self, logits: Logits, victims: Victims, targets: tuple[int, ...], seeds: tuple[int, ...], s: SearchSettings
+        self,
+        logits: Logits,
+        victims: Victims,
+        targets: tuple[int, ...],
+        seeds: tuple[int, ...],
+        s: SearchSettings,
+        run_all: Map,
+        workers: int,
     ) -> None:
         self.logits, self.victims, self.settings = logits, victims, s
+        self.run_all, self.workers = run_all, workers
         images = victims.images
         self.device: Any = images.device
         rows = len(seeds) * len(targets)
@@ -144,23 +142,25 @@ class _Search:
         n = len(self.victims.images)
         order = torch.stack([torch.randperm(n, generator=g)[: self.settings.batch] for g in self.random])
         index = order[self.seed_of].to(self.device)  # (R, B)
-        self.adam.zero_grad()
-        successes = [self._backward(rows, index[rows]) for rows in self._groups(self.live, index.shape[1])]
+        groups = self._groups(self.live, index.shape[1])
+        self.mask.grad, self.pattern.grad = torch.zeros_like(self.mask), torch.zeros_like(self.pattern)
+        asr = torch.zeros(len(self.targets), device=self.device)
+        for rows, result in zip(groups, self.run_all(lambda rows: self._gradients(rows, index[rows]), groups)):
+            self.mask.grad[rows], self.pattern.grad[rows], asr[rows] = result
         self.adam.step()
-        self.schedule.update(self.live, torch.cat(successes))
+        self.schedule.update(self.live, asr[self.live])
 
-    def _backward(self, rows: Tensor, index: Tensor) -> Tensor:
-        """Add the gradient of these searches' losses on the pictures ``index`` (L, B); their attack success (L,)."""
-        masks, patterns = squash(self.mask[rows]), squash(self.pattern[rows])
+    def _gradients(self, rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of these searches' losses on the pictures ``index`` (L, B), and their attack success (L,)."""
+        parameters = [p[rows].detach().requires_grad_() for p in (self.mask, self.pattern)]
+        masks, patterns = map(squash, parameters)
         targets = self.targets[rows]
         out = self._classify(stamp(self.victims.images[index], masks, patterns))  # (L, B, K)
         error = cross_entropy(out.flatten(0, 1), targets.repeat_interleave(index.shape[1]), reduction="none")
         size = masks.sum((1, 2, 3))
         loss = error.view(index.shape).mean(1) + self.schedule.cost[rows] * size
-        loss.sum().backward()  # type: ignore[no-untyped-call]
-        counted = self.victims.predicted[index] != targets[:, None]
-        hits = (out.detach().argmax(-1) == targets[:, None]) & counted
-        return hits.sum(1) / counted.sum(1).clamp(min=1)
+        mask, pattern = torch.autograd.grad(loss.sum(), parameters)
+        return mask, pattern, self.victims.success(out.argmax(-1), targets, index)
 
     @torch.no_grad()
     def look(self) -> None:
@@ -168,20 +168,21 @@ class _Search:
         s, live = self.settings, self.live
         before = self.best_l1[live].clone()
         size = squash(self.mask[live]).sum((1, 2, 3))
-        for rows in self._groups(live[size < self.best_l1[live]], len(self.victims.images)):
-            self._keep_if_better(rows)
+        smaller = live[size < self.best_l1[live]]
+        list(self.run_all(self._keep_if_better, self._groups(smaller, len(self.victims.images))))
         better = self.best_l1[live] < 0.98 * before
         started = torch.isfinite(self.best_l1[live])
         self.idle_looks[live] = torch.where(better, 0, self.idle_looks[live] + started)
         done = (self.idle_looks[live] >= s.early_stop_patience) & self.schedule.settled[live]
         self.live = live[~done]
 
+    @torch.no_grad()
     def _keep_if_better(self, rows: Tensor) -> None:
         masks, patterns = squash(self.mask[rows]), squash(self.pattern[rows])
         classes = self._classify(stamp(self.victims.images, masks, patterns)).argmax(-1)
         asr = self.victims.success(classes, self.targets[rows])
         good = asr >= self.settings.asr
-        kept = rows[good]
+        kept = rows[good]  # no two groups share a row, so they may write side by side
         self.best_l1[kept] = masks[good].sum((1, 2, 3))
         self.best_asr[kept] = asr[good]
         self.best_mask[kept], self.best_pattern[kept] = masks[good], patterns[good]
@@ -191,9 +192,13 @@ class _Search:
         flat = stamped.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # convolutions run faster so
         return self.logits(flat).unflatten(0, stamped.shape[:2])
 
-    def _groups(self, rows: Tensor, pictures: int) -> Iterator[Tensor]:
-        """The searches in groups whose stamped pictures fit one forward pass."""
-        return iter(rows.split(max(1, self.settings.micro_batch // pictures))) if len(rows) else iter(())
+    def _groups(self, rows: Tensor, pictures: int) -> list[Tensor]:
+        """The searches in groups that fit one forward pass, as many as keep every worker busy."""
+        if not len(rows):
+            return []
+        fitting = -(-len(rows) * pictures // self.settings.micro_batch)
+        groups = -(-fitting // self.workers) * self.workers
+        return [g for g in rows.tensor_split(min(groups, len(rows))) if len(g)]
 
     def found(self) -> Iterator[Trigger | None]:
         """The best trigger of each search, or None."""

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ..kernels.stamp import stamp
-from .trigger_search import Victims, flushed_denormals, squash, unsquash
+from .parallel import side_by_side
+from .trigger_search import Victims, squash, unsquash
 from .triggers import Trigger
 
 __all__ = ["StrengthenSettings", "strengthen"]
@@ -45,8 +46,8 @@ def strengthen(
     border case fails a little more often, which says something about the search and nothing about the model. Here the
     cross entropy is minimised inside the larger budget. A trigger that cannot be improved is returned as it came.
     """
-    with flushed_denormals():
-        return [_strengthen_one(logits, victims, trigger, settings) for trigger in triggers]
+    with side_by_side(str(victims.images.device)) as (run_all, _):
+        return list(run_all(lambda trigger: _strengthen_one(logits, victims, trigger, settings), triggers))
 
 
 def _strengthen_one(
