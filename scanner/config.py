@@ -11,7 +11,7 @@ from .domain_search import DomainOverrides
 if TYPE_CHECKING:
     from .detectors import Detector
 
-__all__ = ["ScanOptions"]
+__all__ = ["DEFAULTS", "ScanOptions"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +46,6 @@ class ScanOptions:
             "detectors": {name: asdict(detector) for name, detector in detectors.items()},
             "overrides": asdict(self.overrides),
         }
+
+
+DEFAULTS = ScanOptions()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import sqrt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Rate:
             return 0.0
         n, p, z = self.trials, self.value, 1.959964
         centre = p + z * z / (2 * n)
-        spread = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+        spread = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         return max(0.0, (centre - spread) / (1 + z * z / n))
 
 

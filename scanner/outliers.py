@@ -60,4 +60,5 @@ def _largest_indices(classes: int) -> NDArray[np.float64]:
     scores = np.random.default_rng(0).standard_normal((models, classes))
     median = np.median(scores, axis=1, keepdims=True)
     deviation = CONSISTENCY * np.median(np.abs(scores - median), axis=1)
-    return (median[:, 0] - scores.min(axis=1)) / deviation
+    largest: NDArray[np.float64] = (median[:, 0] - scores.min(axis=1)) / deviation
+    return largest

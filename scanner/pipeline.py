@@ -1,4 +1,4 @@
-"""READ THIS FIRST. One scan: open -> find the input domain -> verify the twin -> detect -> judge -> decide -> report."""
+"""READ THIS FIRST. One scan: open -> find the input domain -> verify the twin -> detect -> judge -> decide."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..converters import open_model
-from .config import ScanOptions
+from .config import DEFAULTS, ScanOptions
 from .detection import detect, plan, resolve_device
 from .domain_search import find_domain
 from .errors import TwinError
@@ -23,7 +23,7 @@ __all__ = ["scan"]
 def scan(
     path: Path,
     data: Path,
-    options: ScanOptions = ScanOptions(),
+    options: ScanOptions = DEFAULTS,
     progress: Callable[[str, float], None] = lambda text, fraction: None,
 ) -> Report:
     """Scan one model with clean labelled pictures.
@@ -59,8 +59,9 @@ def scan(
     with ledger.stage("detect"):
         trusted = optimise if choice.beats_chance else None
         evidence = detect(detectors, model, trusted, parity is not None, device, options, ledger)
+    triggers = [t for e in evidence for t in e.triggers]
     with ledger.stage("judge"):
-        evaluation = evaluate(model, verify, [t for e in evidence for t in e.triggers])
+        evaluation = evaluate(model, verify, triggers)
     return Report(
         model=model.facts,
         verdict=decide(evidence, evaluation, ledger.skipped, ledger.failures),
@@ -72,7 +73,7 @@ def scan(
         domain=choice,
         parity=parity,
         class_names=samples.class_names,
-        examples=verify.images[:8],
+        examples=verify.outside({t.target for t in triggers}).images[:8],
         options=options.told(detectors, device),
         versions=versions(),
         timings=ledger.seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,6 +41,10 @@ class Samples:
     def take(self, index: NDArray[np.intp]) -> Samples:
         """The samples at these positions."""
         return replace(self, images=self.images[index], labels=self.labels[index])
+
+    def outside(self, classes: Collection[int]) -> Samples:
+        """The samples that are of none of these classes."""
+        return self.take(np.flatnonzero(~np.isin(self.labels, list(classes))))
 
     def halves(self, seed: int) -> tuple[Samples, Samples]:
         """Two disjoint halves with the classes shared evenly: one to optimise on, one to verify with.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -113,7 +112,7 @@ class _Search:
         self.logits, self.victims, self.settings = logits, victims, s
         self.run_all, self.workers = run_all, workers
         images = victims.images
-        self.device: Any = images.device
+        self.device = str(images.device)
         rows = len(seeds) * len(targets)
         self.targets = torch.tensor(targets, device=self.device).repeat(len(seeds))
         self.seed_of = torch.arange(len(seeds)).repeat_interleave(len(targets))
@@ -145,7 +144,9 @@ class _Search:
         groups = self._groups(self.live, index.shape[1])
         self.mask.grad, self.pattern.grad = torch.zeros_like(self.mask), torch.zeros_like(self.pattern)
         asr = torch.zeros(len(self.targets), device=self.device)
-        for rows, result in zip(groups, self.run_all(lambda rows: self._gradients(rows, index[rows]), groups)):
+        for rows, result in zip(
+            groups, self.run_all(lambda rows: self._gradients(rows, index[rows]), groups), strict=True
+        ):
             self.mask.grad[rows], self.pattern.grad[rows], asr[rows] = result
         self.adam.step()
         self.schedule.update(self.live, asr[self.live])
@@ -164,7 +165,7 @@ class _Search:
 
     @torch.no_grad()
     def look(self) -> None:
-        """Keep every smaller mask that works on the whole half; drop searches that have settled and stopped improving."""
+        """Keep every smaller mask that works on the whole half; drop searches that have settled and improve no more."""
         s, live = self.settings, self.live
         before = self.best_l1[live].clone()
         size = squash(self.mask[live]).sum((1, 2, 3))
@@ -190,7 +191,7 @@ class _Search:
     def _classify(self, stamped: Tensor) -> Tensor:
         """Logits (L, n, K) of stamped pictures (L, n, C, H, W)."""
         flat = stamped.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # convolutions run faster so
-        return self.logits(flat).unflatten(0, stamped.shape[:2])
+        return self.logits(flat).reshape(*stamped.shape[:2], -1)
 
     def _groups(self, rows: Tensor, pictures: int) -> list[Tensor]:
         """The searches in groups that fit one forward pass, as many as keep every worker busy."""

@@ -42,6 +42,9 @@ class Policy:
     tiny_share: float = 0.005
 
 
+POLICY = Policy()
+
+
 @dataclass(frozen=True)
 class Accusation:
     """One class with verified triggers, in the units that the policy is written in.
@@ -93,7 +96,7 @@ def decide(
     evaluation: Evaluation | None,
     skipped: Sequence[Skipped],
     failures: Sequence[Failure],
-    policy: Policy = Policy(),
+    policy: Policy = POLICY,
 ) -> Verdict:
     """Backdoored on a verified trigger; suspicious on less; clean only if everything that was due was done."""
     accused = sorted(accusations(evidence, evaluation), key=lambda a: -a.score)

@@ -36,8 +36,8 @@ def subject(name: str) -> tuple[Model, Samples]:
 
 
 def quick(plugin: type[Detector]) -> Detector:
-    names = {field.name for field in fields(plugin)}  # type: ignore[arg-type]
-    return replace(plugin(), **{k: v for k, v in QUICK.items() if k in names})  # type: ignore[type-var]
+    names = {field.name for field in fields(plugin)}
+    return replace(plugin(), **{k: v for k, v in QUICK.items() if k in names})
 
 
 def evidence_of(plugin: type[Detector], budget: Budget | None = None) -> list[Evidence]:

@@ -36,7 +36,7 @@ def _list(found: dict[str, type[Detector]]) -> None:
 
 def _explain(name: str, plugin: type[Detector]) -> None:
     click.echo(f"{click.style(name, bold=True)}\n\n{_doc(plugin)}\n\n{click.style('Options', bold=True)}")
-    for option in fields(plugin):  # type: ignore[arg-type]
+    for option in fields(plugin):
         click.echo(f"  --set {name}.{option.name}={_default(option)}")
 
 

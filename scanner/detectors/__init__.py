@@ -51,6 +51,7 @@ class Budget:
         return monotonic() >= self.deadline
 
 
+@dataclass(frozen=True, kw_only=True)
 class Detector(ABC):
     """The contract of a method: a frozen dataclass whose fields are its options and whose docstring explains it.
 

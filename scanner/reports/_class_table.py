@@ -31,7 +31,7 @@ def class_table(report: Report, evidence: Evidence, width: int) -> Table:
     table.add_column("attack success", no_wrap=True)
     table.add_column("")
     rates = lowest_success(report)
-    for index in _order(report, evidence, rates)[: _rows(report, evidence)]:
+    for index in _order(report, evidence)[: _rows(report, evidence)]:
         cells = _cells(report, evidence, index, rates.get(index))
         table.add_row(
             *(cells if named else [cells[0], *cells[2:]]), style="bold" if index in report.verdict.targets else ""
@@ -52,14 +52,13 @@ def _accused(report: Report, evidence: Evidence) -> list[int]:
     return [c for c in dict.fromkeys([*report.verdict.targets, *evidence.flagged]) if c < len(evidence.classes)]
 
 
-def _order(report: Report, evidence: Evidence, rates: dict[int, Rate]) -> list[int]:
-    """The accused, then by measured success, then small statistics before large."""
+def _order(report: Report, evidence: Evidence) -> list[int]:
+    """The accused, then small statistics before large."""
     place = {c: i for i, c in enumerate(_accused(report, evidence))}
-    success = {c: rate.value for c, rate in rates.items()}
 
-    def key(c: int) -> tuple[float, float, float]:
+    def key(c: int) -> tuple[float, float]:
         value = evidence.classes[c]
-        return place.get(c, inf), -success.get(c, 0.0), value if isfinite(value) else inf
+        return place.get(c, inf), value if isfinite(value) else inf
 
     return sorted(range(len(evidence.classes)), key=key)
 

@@ -24,7 +24,7 @@ from ._terminal_picture import terminal_picture
 from ._triggers import attack_success, shown_triggers
 from ._words import class_label, meaning, percent, rate_words
 
-__all__ = ["classes", "facts", "footer", "head", "reasons", "triggers"]
+__all__ = ["classes", "facts", "footer", "head", "reasons", "triggers", "view"]
 
 LOOKS = {
     Label.BACKDOORED: ("✖", "red"),
@@ -34,6 +34,18 @@ LOOKS = {
 }
 
 ANY_MODEL = "A large enough patch takes over any model; a backdoor's is far too small."
+
+
+def view(report: Report, artifacts: Artifacts, width: int, pictures: bool) -> Group:
+    """The whole view, for a console of ``width`` columns; ``pictures``: whether it can show small ones in colour."""
+    return Group(
+        head(report),
+        *reasons(report),
+        *classes(report, width),
+        *triggers(report, artifacts, pictures),
+        *facts(report, artifacts),
+        *footer(report),
+    )
 
 
 def head(report: Report) -> Panel:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Literal
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 
 from ..findings import Report
 from . import Artifacts, Format
-from ._sections import classes, facts, footer, head, reasons, triggers
+from ._sections import view
 
 ASCII = str.maketrans("╭╮╰╯─│━╸╺◀✖▲✔·×…", "++++-|=- <X!+-x.")
 
@@ -43,18 +43,7 @@ class Text(Format):
             highlight=False,
         )
         with console.capture() as captured:
-            console.print(self.view(report, artifacts))
+            pictures = self.colors in ("256", "truecolor") and not self.ascii
+            console.print(view(report, artifacts, self.width, pictures))
         lines = "\n".join(line.rstrip() for line in captured.get().splitlines())
         return lines.translate(ASCII).encode("ascii", "replace").decode() if self.ascii else lines
-
-    def view(self, report: Report, artifacts: Artifacts) -> RenderableType:
-        """What ``render`` prints, for a console of one's own."""
-        pictures = self.colors in ("256", "truecolor") and not self.ascii
-        return Group(
-            head(report),
-            *reasons(report),
-            *classes(report, self.width),
-            *triggers(report, artifacts, pictures),
-            *facts(report, artifacts),
-            *footer(report),
-        )
