@@ -7,17 +7,17 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from .detectors import Budget, Detector, Needs
-from .errors import OptionError
+from .errors import OptionError, TwinError
 from .findings import Evidence
 from .ledger import Ledger
 from .registry import build, plugins
 
 if TYPE_CHECKING:
-    from ..converters import Model
+    from ..converters import Model, Parity
     from .config import ScanOptions
     from .samples import Samples
 
-__all__ = ["detect", "plan", "resolve_device"]
+__all__ = ["detect", "plan", "resolve_device", "verify_twin"]
 
 FAMILY = "onnxray.scanner.detectors"
 
@@ -36,6 +36,17 @@ def plan(options: ScanOptions) -> dict[str, Detector]:
     if unused := sorted(set(options.settings) - set(chosen)):
         raise OptionError(f"options were given for {', '.join(unused)}, which is not among the detectors to run")
     return {name: build(known[name], options.settings.get(name, {})) for name in chosen}
+
+
+def verify_twin(model: Model, samples: Samples, ledger: Ledger) -> Parity | None:
+    """Make the torch twin and hold it against onnxruntime; a twin that fails is told in the ledger, not raised."""
+    try:
+        parity = model.build_twin(samples.inputs())
+    except TwinError as error:
+        ledger.failed("twin-parity", str(error))
+        return None
+    ledger.check("twin-parity")
+    return parity
 
 
 def detect(

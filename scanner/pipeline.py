@@ -7,9 +7,8 @@ from pathlib import Path
 
 from ..converters import open_model
 from .config import DEFAULTS, ScanOptions
-from .detection import detect, plan, resolve_device
+from .detection import detect, plan, resolve_device, verify_twin
 from .domain_search import find_domain
-from .errors import TwinError
 from .evaluate import evaluate
 from .findings import Report
 from .images import load_images
@@ -45,17 +44,10 @@ def scan(
         images = load_images(data, limit=options.samples, seed=options.seed)
         choice, samples = find_domain(model, images, options.overrides, options.seed)
         optimise, verify = samples.halves(options.seed)
-    ledger.check("input-domain", None if choice.beats_chance else choice.complaint)
-
-    parity = None
-    with ledger.stage("twin"):
-        try:
-            parity = model.build_twin(samples.inputs())
-            ledger.check("twin-parity")
-        except TwinError as error:
-            ledger.failed("twin-parity", str(error))
-
+        ledger.check("input-domain", None if choice.beats_chance else choice.complaint)
     device = resolve_device(options.device)
+    with ledger.stage("twin"):
+        parity = verify_twin(model, samples, ledger)
     with ledger.stage("detect"):
         trusted = optimise if choice.beats_chance else None
         evidence = detect(detectors, model, trusted, parity is not None, device, options, ledger)
