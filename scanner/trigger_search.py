@@ -28,6 +28,8 @@ class SearchSettings:
         steps: most optimisation steps.
         batch: pictures in a step, the same for every class.
         lr: Adam's learning rate; its betas are (0.5, 0.9).
+        start: the mask starts uniform in [0, start]. The paper's 1 buries the pictures under noise, where a network
+            may be dead: whole layers of zeros, no gradient, and no trigger found for most classes.
         asr: attack success that counts as success [attack_succ_threshold].
         initial_cost, multiplier, window: the cost schedule.
         check_every: steps between looks at the whole optimisation half, which alone decide what is the best mask.
@@ -38,6 +40,7 @@ class SearchSettings:
     steps: int = 200
     batch: int = 16
     lr: float = 0.2
+    start: float = 0.2
     asr: float = 0.99
     initial_cost: float = 1e-3
     multiplier: float = 1.5
@@ -120,8 +123,8 @@ class _Search:
         self.random = [torch.Generator().manual_seed(seed) for seed in seeds]
         # One start for all classes of a seed: then the sizes that they end with differ by class, not by luck.
         _, channels, height, width = images.shape
-        self.mask = self._start(1, height, width)
-        self.pattern = self._start(channels, height, width)
+        self.mask = self._random(s.start, 1, height, width)
+        self.pattern = self._random(1.0, channels, height, width)
         self.adam = torch.optim.Adam([self.mask, self.pattern], lr=s.lr, betas=(0.5, 0.9))
         self.schedule = CostSchedule(rows, self.device, s.asr, s.initial_cost, s.multiplier, s.window)
         self.live = torch.arange(rows, device=self.device)
@@ -131,10 +134,10 @@ class _Search:
         self.best_pattern = torch.zeros(rows, channels, height, width, device=self.device)
         self.idle_looks = torch.zeros(rows, device=self.device)
 
-    def _start(self, *shape: int) -> Tensor:
-        """Unconstrained parameters (R, *shape) whose squashed values are uniform in [0, 1]."""
+    def _random(self, largest: float, *shape: int) -> Tensor:
+        """Unconstrained parameters (R, *shape) whose squashed values are uniform in [0, largest]."""
         uniform = torch.stack([torch.rand(shape, generator=g) for g in self.random])[self.seed_of]
-        return unsquash(uniform).to(self.device).requires_grad_()
+        return unsquash(largest * uniform).to(self.device).requires_grad_()
 
     def step(self) -> None:
         """One Adam step on CE + lambda |m|_1 of every live search, on the next pictures of its seed."""

@@ -129,3 +129,18 @@ def test_strengthening_keeps_the_budget_and_raises_the_margin() -> None:
     assert strong.l1 <= 1.53 * found.l1
     assert strong.search_asr >= found.search_asr
     assert margin(strong).mean() > margin(found).mean()
+
+
+def test_a_network_that_is_dead_under_noise_is_searched_all_the_same() -> None:
+    model, victims = shortcut_model()
+    dark = Victims(victims.images / 4, victims.predicted)
+
+    def logits(images: Tensor) -> Tensor:
+        glare = torch.relu(images.mean((1, 2, 3)) - 0.2)[:, None]
+        return torch.relu(model(images) - 1e5 * glare)  # all zeros, with no gradient, where a picture is too bright
+
+    heavy = SearchSettings(steps=120, batch=16, check_every=5, start=1.0)
+    assert search_triggers(logits, dark, (TARGET,), (0,), heavy) == [None]
+    (found,) = search_triggers(logits, dark, (TARGET,), (0,), SETTINGS)
+    assert found is not None
+    assert found.l1 < 1.5
