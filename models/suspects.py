@@ -1,13 +1,14 @@
 """Scan a folder of third-party models whose truth was measured, and print how often the verdict is right.
 
 The folder holds ``manifest.json``: under "labelled" and "catalog" a list of {"file", "dataset" or
-"data_and_preprocessing", "trojaned": true | false | null, "target"}; the data folder holds one ``<dataset>.npz`` each.
+"data_and_preprocessing", "trojaned": true | false | null, "target",
+"trigger": in words}; the data folder holds one ``<dataset>.npz`` each.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -31,11 +32,21 @@ class Suspect:
     data: Path
     trojaned: bool | None
     target: int | str | None
+    trigger: str = ""
 
     @property
     def all_to_one(self) -> bool:
         """Whether one trigger pulls every class into one target: what Neural Cleanse claims to find."""
-        return bool(self.trojaned) and isinstance(self.target, int) and "4to7" not in self.path.name
+        return bool(self.trojaned) and isinstance(self.target, int) and "source-specific" not in self.trigger.lower()
+
+
+LABELS = ("backdoored", "suspicious", "clean", "inconclusive", "error")
+KINDS: dict[str, Callable[[Suspect], bool]] = {
+    "all-to-one backdoor": lambda s: s.all_to_one,
+    "other backdoor": lambda s: bool(s.trojaned) and not s.all_to_one,
+    "clean": lambda s: s.trojaned is False,
+    "unsettled": lambda s: s.trojaned is None,
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,8 @@ def read_manifest(folder: Path, data: Path, part: str) -> Iterator[Suspect]:
         words = str(entry.get("dataset") or entry.get("data_and_preprocessing") or "").split()
         images = data / f"{words[0] if words else 'none'}.npz"
         if images.is_file():
-            yield Suspect(folder / entry["file"], images, entry.get("trojaned"), entry.get("target"))
+            known = {key: entry.get(key) for key in ("trojaned", "target")}
+            yield Suspect(folder / entry["file"], images, **known, trigger=str(entry.get("trigger", "")))
 
 
 def examine(suspect: Suspect, options: ScanOptions) -> Outcome:
@@ -92,17 +104,16 @@ def table(outcomes: list[Outcome]) -> Table:
     return out
 
 
-def summary(outcomes: list[Outcome]) -> str:
-    """How many of each kind were judged rightly, in words."""
-    trojaned = [o for o in outcomes if o.suspect.all_to_one]
-    clean = [o for o in outcomes if o.suspect.trojaned is False]
-    found = sum(o.convicted and o.right_target for o in trojaned)
-    wronged = sum(o.convicted for o in clean)
-    undecided = sum(o.label in ("inconclusive", "error") for o in clean)
-    return (
-        f"all-to-one backdoors convicted with the right target: {found} of {len(trojaned)}; "
-        f"clean models convicted: {wronged} of {len(clean)} ({undecided} undecided)"
-    )
+def summary(outcomes: list[Outcome]) -> Table:
+    """One row a kind of model: how many there are, and how many got each verdict."""
+    out = Table("kind", "models", *LABELS, "right target", title=None)
+    for kind, chosen in KINDS.items():
+        those = [o for o in outcomes if chosen(o.suspect)]
+        counts = [sum(o.label == label for o in those) for label in LABELS]
+        right = sum(o.convicted and o.right_target for o in those)
+        if those:
+            out.add_row(kind, str(len(those)), *map(str, counts), str(right) if those[0].suspect.trojaned else "-")
+    return out
 
 
 def _figures(o: Outcome) -> tuple[str, str, str, str]:
