@@ -101,8 +101,12 @@ class Model:
         classes: NDArray[np.int64] = self.run(inputs).argmax(1)
         return classes
 
-    def build_twin(self, real_inputs: NDArray[Any]) -> Parity:
+    def build_twin(self, real_inputs: NDArray[Any], device: str = "cpu") -> Parity:
         """Convert to torch and hold the result against onnxruntime, on random inputs and on these (N, ...).
+
+        Args:
+            real_inputs: in the model's own domain; their logits are held to their own scale.
+            device: where the twin is put, and compared.
 
         Raises:
             TwinError: it cannot be converted, or differs; with the largest difference.
@@ -113,10 +117,12 @@ class Model:
         self._verified = False
         if self._network is None:
             self._network = to_torch(self.graph, self.path)
+        self._network.to(device)
         inputs = np.concatenate([random_inputs(self.facts.input, real_inputs.shape[1:]), real_inputs])
         inputs = cast(inputs, self.facts.input.dtype)  # the twin is shown what the file's own input can hold
         tolerance = tolerance_for(self.graph)
-        parity = compare(self.path, self._network.scores, self._logits_session.run, self.run, inputs, tolerance)
+        runs = (self._network.scores, self._logits_session.run, self.run)
+        parity = compare(self.path, *runs, inputs, tolerance, real=len(real_inputs))
         self._network.require_gradient(inputs[-_GRADIENTS:], self.path)
         self._verified = True
         return parity

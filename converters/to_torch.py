@@ -40,7 +40,8 @@ class Twin(nn.Module):
 
     def scores(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Return the logits of numpy inputs, without a gradient."""
-        with torch.no_grad():
+        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+        with torch.no_grad(), exact:
             chunks = [self(chunk).cpu().numpy() for chunk in torch.split(self._tensor(inputs), _CHUNK)]
         return np.concatenate(chunks)
 

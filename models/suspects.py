@@ -17,11 +17,11 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
+from ..scanner.accusations import accusations
 from ..scanner.config import ScanOptions
 from ..scanner.errors import OnnxrayError
 from ..scanner.findings import Label, Report
 from ..scanner.pipeline import scan
-from ..scanner.verdict import accusations
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Outcome:
 
 def read_manifest(folder: Path, data: Path, part: str) -> Iterator[Suspect]:
     """The suspects of one part of the manifest whose data set is at hand."""
-    for entry in json.loads((folder / "manifest.json").read_text())[part]:
+    for entry in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))[part]:
         words = str(entry.get("dataset") or entry.get("data_and_preprocessing") or "").split()
         images = data / f"{words[0] if words else 'none'}.npz"
         if images.is_file():
@@ -96,7 +96,9 @@ def examine(suspect: Suspect, options: ScanOptions) -> Outcome:
 
 def table(outcomes: list[Outcome]) -> Table:
     """One row a model: truth, verdict, and the figures that the verdict rests on."""
-    out = Table("model", "truth", "verdict", "targets", "clean acc.", "size ratio", "p", "ASR", "s", "", title=None)
+    out = Table(
+        "model", "truth", "verdict", "targets", "clean acc.", "size ratio", "p", "ASR", "settled", "s", "", title=None
+    )
     for o in outcomes:
         truth = {True: f"trojaned → {o.suspect.target}", False: "clean", None: "unsettled"}[o.suspect.trojaned]
         targets = ",".join(map(str, o.report.verdict.targets)) if o.report else ""
@@ -116,14 +118,16 @@ def summary(outcomes: list[Outcome]) -> Table:
     return out
 
 
-def _figures(o: Outcome) -> tuple[str, str, str, str]:
+def _figures(o: Outcome) -> tuple[str, ...]:
     if o.report is None or o.report.evaluation is None:
-        return (o.error[:40], "", "", "")
+        return (o.error[:40], "", "", "", "")
     accused = min(accusations(o.report.evidence, o.report.evaluation), key=lambda a: a.ratio, default=None)
     accuracy = f"{o.report.evaluation.clean_accuracy.value:.3f}"
     if accused is None:
-        return (accuracy, "", "", "")
-    return (accuracy, f"{accused.ratio:.2f}", f"{accused.p_value:.3f}", f"{accused.success.value:.3f}")
+        return (accuracy, "", "", "", "")
+    settled = o.report.evidence[0].details.get("settled", 0.0)
+    figures = (accused.ratio, accused.p_value, accused.success.value, settled)
+    return (accuracy, *(f"{figure:.2f}" for figure in figures))
 
 
 def _mark(o: Outcome) -> str:

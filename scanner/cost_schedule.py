@@ -15,11 +15,12 @@ class CostSchedule:
     """The weight lambda of |m|_1 of each of R searches, raised while the attack succeeds and lowered while it fails.
 
     It starts at 0 and becomes ``initial`` at the first success; each further success multiplies it by ``multiplier``,
-    each failure divides it by ``multiplier ** 1.5``. Success is the mean attack success over ``window`` steps.
+    each failure divides it by ``multiplier ** 1.5``. Success is the attack success over ``window`` steps; a window
+    without a picture that counts changes nothing.
 
     The authors average over about 1,000 pictures a step and wait for ``patience`` such steps; taking ``window`` small
     steps together asks the same question of fewer pictures. Asking every small step for success instead ("each of 5
-    steps of 32 pictures without a miss") is far too noisy: it stops masks at up to three times their smallest size.
+    steps of 32 pictures without a miss") is far too noisy and leaves masks well above their smallest size.
 
     Source: Wang et al. 2019, section V-A, and the authors' code (its exponent is 1.5).
     """
@@ -34,7 +35,8 @@ class CostSchedule:
     def __post_init__(self) -> None:
         zeros = torch.zeros(self.searches, device=self.device)
         self.cost = zeros.clone()
-        self._sum = zeros.clone()
+        self._hits = zeros.clone()
+        self._counted = zeros.clone()
         self._steps = 0
         self._raised = zeros.bool()
         self._lowered = zeros.bool()
@@ -44,18 +46,26 @@ class CostSchedule:
         """(R,) bool: lambda has gone both up and down, so the search has met its limit."""
         return self._raised & self._lowered
 
-    def update(self, rows: Tensor, asr: Tensor) -> None:
-        """Note this step's attack success (L,) of the searches ``rows`` (L,); at a window's end, move their lambdas."""
-        self._sum[rows] += asr
+    def update(self, rows: Tensor, hits: Tensor, counted: Tensor) -> None:
+        """Note a step's hits (L,) among the pictures that counted (L,); at a window's end, move the lambdas.
+
+        Args:
+            rows: (L,) the searches that took the step.
+        """
+        self._hits[rows] += hits
+        self._counted[rows] += counted
         self._steps += 1
         if self._steps < self.window:
             return
-        success = self._sum[rows] / self.window >= self.asr - 1e-6
+        asked = self._counted[rows] > 0
+        success = asked & (self._hits[rows] >= self.asr * self._counted[rows] - 1e-4)
+        failure = asked & ~success
         cost = self.cost[rows]
         idle = cost == 0
-        raised = torch.where(idle, self.initial, cost * self.multiplier)
-        self.cost[rows] = torch.where(success, raised, cost / self.multiplier**1.5)
+        cost = torch.where(success, torch.where(idle, self.initial, cost * self.multiplier), cost)
+        self.cost[rows] = torch.where(failure, cost / self.multiplier**1.5, cost)
         self._raised[rows] |= success & ~idle
-        self._lowered[rows] |= ~success & ~idle
-        self._sum.zero_()
+        self._lowered[rows] |= failure & ~idle
+        self._hits.zero_()
+        self._counted.zero_()
         self._steps = 0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from ..converters.messages import one_line
 from .detectors import Budget, Detector, Needs
 from .errors import OptionError, TwinError
 from .findings import Evidence
@@ -38,10 +39,10 @@ def plan(options: ScanOptions) -> dict[str, Detector]:
     return {name: build(known[name], options.settings.get(name, {})) for name in chosen}
 
 
-def verify_twin(model: Model, samples: Samples, ledger: Ledger) -> Parity | None:
+def verify_twin(model: Model, samples: Samples, device: str, ledger: Ledger) -> Parity | None:
     """Make the torch twin and hold it against onnxruntime; a twin that fails is told in the ledger, not raised."""
     try:
-        parity = model.build_twin(samples.inputs())
+        parity = model.build_twin(samples.inputs(), device)
     except TwinError as error:
         ledger.failed("twin-parity", str(error))
         return None
@@ -64,7 +65,7 @@ def detect(
         samples: the optimisation half; None where the model's input domain is unknown, so that no picture can be
             put to it in a form that it understands.
     """
-    deadline = monotonic() + options.max_seconds if options.max_seconds else float("inf")
+    deadline = float("inf") if options.max_seconds is None else monotonic() + options.max_seconds
     budget = Budget(deadline, options.seed, device, ledger.progress)
     evidence: list[Evidence] = []
     for name, detector in detectors.items():
@@ -72,12 +73,13 @@ def detect(
             ledger.skip(name, lack)
             continue
         try:
-            evidence += detector.run(model, samples, budget)
-            ledger.check(name)
-        except (ArithmeticError, RuntimeError, ValueError, MemoryError) as error:
-            # torch raises RuntimeError for everything from a full device to a bad shape; one method's end is a
-            # failure to be told, not the end of the scan.
-            ledger.failed(name, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            measured = list(detector.run(model, samples, budget))
+        except Exception as error:  # noqa: BLE001 - one method's end is a failure to be told, not the end of the scan
+            ledger.failed(name, f"{type(error).__name__}: {one_line(error, 300)}")
+            continue
+        evidence += measured
+        late = any(e.details.get("complete") is False for e in measured)
+        ledger.check(name, "was stopped by --max-seconds before it had finished" if late else None)
     return evidence
 
 

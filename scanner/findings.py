@@ -84,7 +84,8 @@ class Evidence:
         flagged: classes that the method itself would accuse, most suspicious first.
         score: the strongest class's suspicion in [0, 1].
         p_value: chance of so extreme a class among clean models, corrected for the number of classes; None if unknown.
-        triggers: recovered triggers of the classes worth verifying, of every seed.
+        triggers: recovered triggers of the classes worth verifying, of every seed; with them, ``classes`` must be the
+            size of each class's mask as a share of the picture.
         seconds: wall time.
         details: further figures for the report, by name.
     """
@@ -102,7 +103,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A check that did not apply or was not asked for, and why."""
+    """A check that was due and could not be run, and why; it forbids the verdict "clean" as a failure does."""
 
     check: str
     why: str
@@ -123,7 +124,7 @@ class Evaluation:
     Attributes:
         clean_accuracy: on the verification half.
         attack_success: for each verified trigger, in the order of the evidence: its target and its rate over the
-            verification samples that the model does not already give that class.
+            verification samples that are not of that class and that the model does not already give it.
         samples: size of the verification half.
         provider: onnxruntime's execution provider.
     """

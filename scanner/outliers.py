@@ -40,7 +40,7 @@ def p_value(index: float, classes: int) -> float:
     that its maximum over K classes really has. 1.0 where the index is undefined or fewer than three classes were
     compared (with two classes it is always 0.67).
     """
-    if classes < 3 or not np.isfinite(index):
+    if classes < 3 or np.isnan(index):
         return 1.0
     null = _largest_indices(classes)
     return float((1 + (null >= index).sum()) / (1 + len(null)))

@@ -40,14 +40,14 @@ def scan(
     detectors = plan(options)
     with ledger.stage("open"):
         model = open_model(path)
+        device = resolve_device(options.device)
     with ledger.stage("samples"):
         images = load_images(data, limit=options.samples, seed=options.seed)
         choice, samples = find_domain(model, images, options.overrides, options.seed)
         optimise, verify = samples.halves(options.seed)
         ledger.check("input-domain", None if choice.beats_chance else choice.complaint)
-    device = resolve_device(options.device)
     with ledger.stage("twin"):
-        parity = verify_twin(model, samples, ledger)
+        parity = verify_twin(model, samples, device, ledger)
     with ledger.stage("detect"):
         trusted = optimise if choice.beats_chance else None
         evidence = detect(detectors, model, trusted, parity is not None, device, options, ledger)
@@ -65,7 +65,7 @@ def scan(
         domain=choice,
         parity=parity,
         class_names=samples.class_names,
-        examples=verify.outside({t.target for t in triggers}).images[:8],
+        examples=verify.outside({t.target for t in triggers}).draw(8, options.seed).images,
         options=options.told(detectors, device),
         versions=versions(),
         timings=ledger.seconds,

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import fields
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,15 +32,16 @@ def plugins(package: str, kind: type[Plugin]) -> dict[str, type[Plugin]]:
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         if not module.name.startswith("_"):
             found[module.name.replace("_", "-")] = _sole_plugin(f"{package}.{module.name}", kind)
-    for entry in entry_points(group=f"onnxray.{package.rpartition('.')[2]}"):
-        found[entry.name] = entry.load()
+    for entry in _third_parties(package):
+        found[entry.name] = _checked(entry.load(), entry.value, kind)
     return dict(sorted(found.items()))
 
 
 def names(package: str) -> list[str]:
-    """The ids of a family's own plugins without importing any of them (for ``--help``)."""
+    """The ids of a family's plugins, third parties' included, without importing any of them (for ``--help``)."""
     path = importlib.import_module(package).__path__
-    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
+    own = [m.name.replace("_", "-") for m in pkgutil.iter_modules(path) if not m.name.startswith("_")]
+    return sorted({*own, *(entry.name for entry in _third_parties(package))})
 
 
 def build(plugin: type[Plugin], options: Mapping[str, object]) -> Plugin:
@@ -57,6 +58,16 @@ def build(plugin: type[Plugin], options: Mapping[str, object]) -> Plugin:
         return msgspec.convert(dict(options), plugin, strict=False)
     except msgspec.ValidationError as error:
         raise OptionError(f"{plugin.__name__}: {error}") from None
+
+
+def _third_parties(package: str) -> EntryPoints:
+    return entry_points(group=f"onnxray.{package.rpartition('.')[2]}")
+
+
+def _checked(plugin: object, where: str, kind: type[Plugin]) -> type[Plugin]:
+    if not (isinstance(plugin, type) and issubclass(plugin, kind)):
+        raise TypeError(f"{where}: expected a {kind.__name__}, got {plugin!r}")
+    return plugin
 
 
 def _sole_plugin(module_name: str, kind: type[Any]) -> type[Any]:

@@ -46,6 +46,10 @@ class Samples:
         """The samples that are of none of these classes."""
         return self.take(np.flatnonzero(~np.isin(self.labels, list(classes))))
 
+    def draw(self, most: int, seed: int) -> Samples:
+        """At most so many samples, the classes shared as evenly as they allow."""
+        return self.take(stratified(self.labels, most, seed))
+
     def halves(self, seed: int) -> tuple[Samples, Samples]:
         """Two disjoint halves with the classes shared evenly: one to optimise on, one to verify with.
 
@@ -53,7 +57,8 @@ class Samples:
             seed: of the shuffle inside each class.
         """
         rng = np.random.default_rng(seed)
-        order = np.concatenate([rng.permutation(np.flatnonzero(self.labels == c)) for c in np.unique(self.labels)])
+        classes = rng.permutation(np.unique(self.labels))  # which half gets the odd one out is left to chance
+        order = np.concatenate([rng.permutation(np.flatnonzero(self.labels == c)) for c in classes])
         return self.take(np.sort(order[0::2])), self.take(np.sort(order[1::2]))
 
 

@@ -15,7 +15,7 @@ from .cost_schedule import CostSchedule
 from .parallel import Map, side_by_side
 from .triggers import Trigger
 
-__all__ = ["SearchSettings", "Victims", "search_triggers", "squash", "unsquash"]
+__all__ = ["Found", "SearchSettings", "Victims", "search_triggers", "squash", "unsquash"]
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -34,7 +34,7 @@ class SearchSettings:
         initial_cost, multiplier, window: the cost schedule.
         check_every: steps between looks at the whole optimisation half, which alone decide what is the best mask.
         early_stop_patience: looks without progress after which a settled search ends [early_stop_patience].
-        micro_batch: most pictures in one forward pass; on a CPU larger ones fall out of its caches.
+        micro_batch: most pictures in the forward passes that run at once; on a CPU more fall out of its caches.
     """
 
     steps: int = 200
@@ -63,10 +63,29 @@ class Victims:
     images: Tensor
     predicted: Tensor
 
-    def success(self, classes: Tensor, targets: Tensor, index: Tensor | slice = slice(None)) -> Tensor:
-        """Attack success (R,) of R triggers, given the classes (R, n) of the stamped pictures ``index``."""
+    def turned(self, classes: Tensor, targets: Tensor, index: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """How many pictures R triggers turn, and how many count (R,), given the classes (R, n) of stamped ``index``."""
         counted = self.predicted[index] != targets[:, None]  # (R, n)
-        return ((classes == targets[:, None]) & counted).sum(1) / counted.sum(1).clamp(min=1)
+        return ((classes == targets[:, None]) & counted).sum(1).float(), counted.sum(1).float()
+
+    def success(self, classes: Tensor, targets: Tensor) -> Tensor:
+        """Attack success (R,) of R triggers over all pictures, given the classes (R, N) of the stamped ones."""
+        hits, counted = self.turned(classes, targets)
+        return hits / counted.clamp(min=1)
+
+
+@dataclass(frozen=True)
+class Found:
+    """How a search ended.
+
+    Attributes:
+        trigger: the smallest that reached the success asked for; None where none did.
+        settled: whether lambda went both up and down, so that the mask has met its limit; a mask that has not could
+            still have shrunk.
+    """
+
+    trigger: Trigger | None
+    settled: bool
 
 
 def search_triggers(
@@ -76,15 +95,15 @@ def search_triggers(
     seeds: tuple[int, ...],
     settings: SearchSettings,
     keep_going: Callable[[float], bool] = lambda fraction: True,
-) -> list[Trigger | None]:
-    """The smallest trigger found for every (seed, target), seed by seed; None where none reached the success asked for.
+) -> list[Found]:
+    """The smallest trigger found for every (seed, target), seed by seed.
 
     Args:
         logits: raw pictures (N, C, H, W) in [0, 1] to logits (N, K), differentiable, weights frozen.
         victims: the optimisation half.
         targets: classes to search for.
         seeds: each gives every class one more independent start and order of pictures.
-        keep_going: told the fraction done after every look; False ends the search with what there is.
+        keep_going: told the fraction done after every step; False ends the search with what there is.
 
     Source: Wang et al. 2019, eq. 3, solved for all targets at once.
     """
@@ -92,10 +111,11 @@ def search_triggers(
         search = _Search(logits, victims, targets, seeds, settings, run_all, workers)
         for step in range(1, settings.steps + 1):
             search.step()
-            if step % settings.check_every == 0 or step == settings.steps:
+            stop = not keep_going(step / settings.steps)
+            if stop or step % settings.check_every == 0 or step == settings.steps:
                 search.look()
-                if not keep_going(step / settings.steps) or not len(search.live):
-                    break
+            if stop or not len(search.live):
+                break
     return list(search.found())
 
 
@@ -114,6 +134,7 @@ class _Search:
     ) -> None:
         self.logits, self.victims, self.settings = logits, victims, s
         self.run_all, self.workers = run_all, workers
+        self.passes = max(s.batch, s.micro_batch // workers)  # pictures in one forward pass
         images = victims.images
         self.device = str(images.device)
         rows = len(seeds) * len(targets)
@@ -146,16 +167,16 @@ class _Search:
         index = order[self.seed_of].to(self.device)  # (R, B)
         groups = self._groups(self.live, index.shape[1])
         self.mask.grad, self.pattern.grad = torch.zeros_like(self.mask), torch.zeros_like(self.pattern)
-        asr = torch.zeros(len(self.targets), device=self.device)
+        hits, counted = torch.zeros(2, len(self.targets), device=self.device)
         for rows, result in zip(
             groups, self.run_all(lambda rows: self._gradients(rows, index[rows]), groups), strict=True
         ):
-            self.mask.grad[rows], self.pattern.grad[rows], asr[rows] = result
+            self.mask.grad[rows], self.pattern.grad[rows], hits[rows], counted[rows] = result
         self.adam.step()
-        self.schedule.update(self.live, asr[self.live])
+        self.schedule.update(self.live, hits[self.live], counted[self.live])
 
-    def _gradients(self, rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of these searches' losses on the pictures ``index`` (L, B), and their attack success (L,)."""
+    def _gradients(self, rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradients of these searches' losses on the pictures ``index`` (L, B), and what ``turned`` says of them."""
         parameters = [p[rows].detach().requires_grad_() for p in (self.mask, self.pattern)]
         masks, patterns = map(squash, parameters)
         targets = self.targets[rows]
@@ -164,7 +185,7 @@ class _Search:
         size = masks.sum((1, 2, 3))
         loss = error.view(index.shape).mean(1) + self.schedule.cost[rows] * size
         mask, pattern = torch.autograd.grad(loss.sum(), parameters)
-        return mask, pattern, self.victims.success(out.argmax(-1), targets, index)
+        return mask, pattern, *self.victims.turned(out.argmax(-1), targets, index)
 
     @torch.no_grad()
     def look(self) -> None:
@@ -183,7 +204,8 @@ class _Search:
     @torch.no_grad()
     def _keep_if_better(self, rows: Tensor) -> None:
         masks, patterns = squash(self.mask[rows]), squash(self.pattern[rows])
-        classes = self._classify(stamp(self.victims.images, masks, patterns)).argmax(-1)
+        parts = torch.split(self.victims.images, max(1, self.passes // len(rows)))
+        classes = torch.cat([self._classify(stamp(x, masks, patterns)).argmax(-1) for x in parts], dim=1)
         asr = self.victims.success(classes, self.targets[rows])
         good = asr >= self.settings.asr
         kept = rows[good]  # no two groups share a row, so they may write side by side
@@ -200,20 +222,20 @@ class _Search:
         """The searches in groups that fit one forward pass, as many as keep every worker busy."""
         if not len(rows):
             return []
-        fitting = -(-len(rows) * pictures // self.settings.micro_batch)
+        fitting = -(-len(rows) * pictures // self.passes)
         groups = -(-fitting // self.workers) * self.workers
         return [g for g in rows.tensor_split(min(groups, len(rows))) if len(g)]
 
-    def found(self) -> Iterator[Trigger | None]:
-        """The best trigger of each search, or None."""
-        for row, target in enumerate(self.targets.tolist()):
-            if not torch.isfinite(self.best_l1[row]):
-                yield None
-                continue
-            mask = self.best_mask[row, 0].cpu().numpy().astype(np.float32)
-            pattern = self.best_pattern[row].cpu().numpy().astype(np.float32)
-            seed = self.seeds[int(self.seed_of[row])]
-            yield Trigger(target, mask, pattern, seed, float(self.best_asr[row]))
+    def found(self) -> Iterator[Found]:
+        """How each search stands."""
+        for row, settled in enumerate(self.schedule.settled.tolist()):
+            yield Found(self._trigger(row) if torch.isfinite(self.best_l1[row]) else None, settled)
+
+    def _trigger(self, row: int) -> Trigger:
+        mask = self.best_mask[row, 0].cpu().numpy().astype(np.float32)
+        pattern = self.best_pattern[row].cpu().numpy().astype(np.float32)
+        seed = self.seeds[int(self.seed_of[row])]
+        return Trigger(int(self.targets[row]), mask, pattern, seed, float(self.best_asr[row]))
 
 
 def squash(parameters: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ from .triggers import Trigger
 
 __all__ = ["StrengthenSettings", "strengthen"]
 
+PICTURES = 128  # in one forward pass
+
 
 @dataclass(frozen=True, kw_only=True)
 class StrengthenSettings:
@@ -38,20 +40,29 @@ class StrengthenSettings:
 
 
 def strengthen(
-    logits: Callable[[Tensor], Tensor], victims: Victims, triggers: Sequence[Trigger], settings: StrengthenSettings
+    logits: Callable[[Tensor], Tensor],
+    victims: Victims,
+    triggers: Sequence[Trigger],
+    settings: StrengthenSettings,
+    keep_going: Callable[[], bool] = lambda: True,
 ) -> list[Trigger]:
     """The triggers with the highest margin that a mask up to ``growth`` times as large allows.
 
     The search of eq. 3 ends at the smallest mask that just works on the optimisation half; on other pictures that
     border case fails a little more often, which says something about the search and nothing about the model. Here the
-    cross entropy is minimised inside the larger budget. A trigger that cannot be improved is returned as it came.
+    cross entropy is minimised inside the larger budget. A trigger that cannot be improved, or for which there is no
+    time (``keep_going`` is asked before every step), is returned as it came.
     """
     with side_by_side(str(victims.images.device)) as (run_all, _):
-        return list(run_all(lambda trigger: _strengthen_one(logits, victims, trigger, settings), triggers))
+        return list(run_all(lambda trigger: _strengthen_one(logits, victims, trigger, settings, keep_going), triggers))
 
 
 def _strengthen_one(
-    logits: Callable[[Tensor], Tensor], victims: Victims, trigger: Trigger, s: StrengthenSettings
+    logits: Callable[[Tensor], Tensor],
+    victims: Victims,
+    trigger: Trigger,
+    s: StrengthenSettings,
+    keep_going: Callable[[], bool],
 ) -> Trigger:
     device = victims.images.device
     mask = unsquash(torch.from_numpy(trigger.mask)[None, None]).to(device).requires_grad_()
@@ -60,13 +71,15 @@ def _strengthen_one(
     random = torch.Generator().manual_seed(trigger.seed)
     budget, best, lowest = trigger.l1 * s.growth, trigger, float("inf")
     for step in range(s.steps):
+        if not keep_going():
+            break
         index = torch.randperm(len(victims.images), generator=random)[: s.batch].to(device)
         error = _error(logits, victims.images[index], mask, pattern, trigger.target)
-        excess = torch.relu(squash(mask).sum() / budget - 1)
+        excess = torch.relu(squash(mask).sum() / budget - 0.98)  # so that it ends inside the budget
         adam.zero_grad()
         (error + 10 * excess).backward()  # type: ignore[no-untyped-call]
         adam.step()
-        if (step + 1) % s.check_every == 0 and squash(mask).sum() <= 1.02 * budget:
+        if (step + 1) % s.check_every == 0 and squash(mask).sum() <= budget:
             candidate, error_now = _look(logits, victims, mask, pattern, trigger)
             if candidate.search_asr >= trigger.search_asr and error_now < lowest:
                 best, lowest = candidate, error_now
@@ -85,10 +98,11 @@ def _look(
     logits: Callable[[Tensor], Tensor], victims: Victims, mask: Tensor, pattern: Tensor, trigger: Trigger
 ) -> tuple[Trigger, float]:
     """The trigger as it stands now with its attack success, and its mean cross entropy on the whole half."""
-    out = logits(stamp(victims.images, squash(mask), squash(pattern))[0])
+    parts = torch.split(victims.images, PICTURES)
+    out = torch.cat([logits(stamp(x, squash(mask), squash(pattern))[0]) for x in parts])
     target = torch.tensor([trigger.target], device=out.device)
     asr = float(victims.success(out.argmax(-1)[None], target)[0])
     error = float(cross_entropy(out, target.expand(len(out))))
     arrays = (squash(p)[0].cpu().numpy().astype(np.float32) for p in (mask, pattern))
     new_mask, new_pattern = arrays
-    return replace(trigger, mask=new_mask[0], pattern=new_pattern, search_asr=asr), error
+    return replace(trigger, mask=new_mask[0], pattern=new_pattern, search_asr=asr, minimal=trigger.smallest), error

@@ -19,6 +19,8 @@ class Trigger:
         mask: (H, W) float32 in [0, 1], shared by all channels (the paper's m).
         pattern: (C, H, W) float32 in [0, 1], RGB or grey (the paper's Delta).
         seed: of the search that found it.
+        minimal: share of the picture that the smallest mask of this search covered, before it was given room to work
+            better; None where this is that mask.
         search_asr: attack success on the samples that it was optimised on, in [0, 1]; never evidence by itself.
     """
 
@@ -27,6 +29,7 @@ class Trigger:
     pattern: NDArray[np.float32]
     seed: int = 0
     search_asr: float = 0.0
+    minimal: float | None = None
 
     @property
     def l1(self) -> float:
@@ -37,6 +40,11 @@ class Trigger:
     def fraction(self) -> float:
         """Mask L1 as a share of the picture's area, in [0, 1]."""
         return float(self.mask.mean())
+
+    @property
+    def smallest(self) -> float:
+        """The share of the picture that this search's smallest mask covered, in [0, 1]."""
+        return self.fraction if self.minimal is None else self.minimal
 
     def stamp(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """The pictures (N, C, H, W) in [0, 1] with the trigger blended in (Neural Cleanse, eq. 2)."""

@@ -19,7 +19,7 @@ def name_of(path: Path) -> str:
 
 def imported(path: Path) -> Iterator[str]:
     """Every module of ours that a file imports, as a path like ``scanner/findings``."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             folder = path.parents[node.level - 1]
             base = "/".join([folder.relative_to(ROOT).as_posix(), *(node.module or "").split(".")]).strip("/.")
@@ -47,7 +47,7 @@ def test_plugins_never_import_each_other(family: str) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_rooms_are_small(path: Path) -> None:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LONGEST_FILE
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
@@ -62,4 +62,4 @@ def test_no_junk_drawers(path: Path) -> None:
 
 
 def test_the_pipeline_can_be_read_at_one_sitting() -> None:
-    assert len((ROOT / "scanner" / "pipeline.py").read_text().splitlines()) < 80
+    assert len((ROOT / "scanner" / "pipeline.py").read_text(encoding="utf-8").splitlines()) < 80

@@ -63,7 +63,7 @@ _SCAN = (
     ),
     _scan(
         "--samples",
-        type=click.IntRange(min=1),
+        type=click.IntRange(min=2),
         metavar="N",
         default=200,
         show_default=True,

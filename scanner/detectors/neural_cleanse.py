@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import log
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ...converters import Model
     from ..samples import Samples
-    from ..trigger_search import SearchSettings, Victims
+    from ..trigger_search import Found, SearchSettings, Victims
     from ..triggers import Trigger
 
 
@@ -29,9 +30,10 @@ class NeuralCleanse(Detector):
 
     For each class, find the smallest masked patch that sends all samples to it; a backdoor is a shortcut, so its
     target needs a far smaller patch than the other classes. All classes and seeds are searched in one batch with the
-    weights frozen. A class's size is the smallest mask over the seeds; sizes are compared as logarithms (they are
-    right-skewed) by their median absolute deviation, with a cut that depends on the number of classes. The triggers of
-    the smallest classes are then given ``growth`` times the room and handed on to be judged in onnxruntime.
+    weights frozen. A class's size is the geometric mean of its smallest masks over the seeds; sizes are compared as
+    logarithms (they are right-skewed) by their median absolute deviation, with a cut that depends on the number of
+    classes. The triggers of the smallest classes are then given ``growth`` times the room and handed on to be judged
+    in onnxruntime.
 
     Assumes: gradients; at least 20 clean samples to optimise on (100 or more are better); a universal trigger.
     Misses: triggers that cover much of the picture, warp it or differ from sample to sample; source-specific and
@@ -54,6 +56,15 @@ class NeuralCleanse(Detector):
     growth: float = 1.5
     suspects: int = 3
 
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing could be found or verified; raises ValueError."""
+        least = {"seeds": 2, "steps": 1, "batch": 1, "suspects": 1, "growth": 1.0, "asr": 0.5}
+        for name, bound in least.items():
+            if not getattr(self, name) >= bound:
+                raise ValueError(f"expected {name} of at least {bound}, got {getattr(self, name)}")
+        if self.asr > 1 or self.lr <= 0:
+            raise ValueError(f"expected asr of at most 1 and lr above 0, got {self.asr} and {self.lr}")
+
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
         """Yield one Evidence: each class's smallest mask as a share of the picture, and the triggers to verify."""
         if samples is None:
@@ -61,10 +72,12 @@ class NeuralCleanse(Detector):
         started = monotonic()
         logits, victims = _question(model, samples, budget.device)
         found = self._search(logits, victims, model.classes, budget)
-        sizes = _smallest(found, model.classes)
+        reached = [f for f in found if f.trigger]
+        sizes = _sizes([f.trigger for f in reached if f.trigger], model.classes)
         index = anomaly_index(np.log(sizes))
         suspects = [int(c) for c in np.argsort(sizes)[: self.suspects] if np.isfinite(sizes[c])]
-        triggers = self._strengthen(logits, victims, [t for t in found if t and t.target in suspects])
+        contenders = [f.trigger for f in reached if f.trigger and f.trigger.target in suspects]
+        triggers = self._strengthen(logits, victims, contenders, budget)
         compared = int(np.isfinite(sizes).sum())
         yield Evidence(
             detector="neural-cleanse",
@@ -79,6 +92,7 @@ class NeuralCleanse(Detector):
                 "anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in index],
                 "cut_5_percent": cut(compared, 0.05),
                 "complete": not budget.spent,
+                "settled": sum(f.settled for f in reached) / max(1, len(reached)),
                 "seeds": self.seeds,
                 "optimised_on": len(samples),
             },
@@ -86,7 +100,7 @@ class NeuralCleanse(Detector):
 
     def _search(
         self, logits: Callable[[Tensor], Tensor], victims: Victims, classes: int, budget: Budget
-    ) -> list[Trigger | None]:
+    ) -> list[Found]:
         from ..trigger_search import search_triggers
 
         def keep_going(fraction: float) -> bool:
@@ -94,20 +108,23 @@ class NeuralCleanse(Detector):
             return not budget.spent
 
         seeds = tuple(range(budget.seed, budget.seed + self.seeds))
-        return search_triggers(logits, victims, tuple(range(classes)), seeds, self._settings(budget.device), keep_going)
+        return search_triggers(logits, victims, tuple(range(classes)), seeds, self._settings(victims), keep_going)
 
-    def _settings(self, device: str) -> SearchSettings:
+    def _settings(self, victims: Victims) -> SearchSettings:
         from ..trigger_search import SearchSettings
 
-        micro_batch = 128 if device == "cpu" else 1024
+        # 128 pictures of 64x64 RGB at a time, and fewer of larger ones; eight times as many where memory is fast.
+        most = 128 if victims.images.device.type == "cpu" else 1024
+        micro_batch = max(16, min(most, most * 64 * 64 * 3 // victims.images[0].numel()))
         return SearchSettings(steps=self.steps, batch=self.batch, lr=self.lr, asr=self.asr, micro_batch=micro_batch)
 
     def _strengthen(
-        self, logits: Callable[[Tensor], Tensor], victims: Victims, triggers: list[Trigger]
+        self, logits: Callable[[Tensor], Tensor], victims: Victims, triggers: list[Trigger], budget: Budget
     ) -> list[Trigger]:
         from ..trigger_strengthen import StrengthenSettings, strengthen
 
-        strong = strengthen(logits, victims, triggers, StrengthenSettings(growth=self.growth, batch=self.batch))
+        settings = StrengthenSettings(growth=self.growth, batch=self.batch)
+        strong = strengthen(logits, victims, triggers, settings, lambda: not budget.spent)
         return sorted(strong, key=lambda t: t.l1)
 
 
@@ -117,18 +134,19 @@ def _question(model: Model, samples: Samples, device: str) -> tuple[Callable[[Te
 
     from ..trigger_search import Victims
 
-    twin = model.torch.to(device)
+    twin = model.torch
     images = torch.from_numpy(samples.images).to(device)
     predicted = torch.from_numpy(model.predict(samples.inputs())).to(device)
     return lambda x: twin(samples.domain.to_input(x)), Victims(images, predicted)
 
 
-def _smallest(found: list[Trigger | None], classes: int) -> NDArray[np.float64]:
-    """(K,) smallest mask of each class as a share of the picture; NaN where no seed found a trigger."""
-    sizes = np.full(classes, np.nan)
-    for trigger in filter(None, found):
-        sizes[trigger.target] = np.fmin(sizes[trigger.target], trigger.fraction)
-    return sizes
+def _sizes(triggers: list[Trigger], classes: int) -> NDArray[np.float64]:
+    """(K,) geometric mean over the seeds of each class's mask as a share of the picture; NaN where none was found.
+
+    Not the smallest: the minimum of several tries has longer lower tails than the null that it is compared with.
+    """
+    logs = [[log(max(t.fraction, 1e-12)) for t in triggers if t.target == c] for c in range(classes)]
+    return np.array([np.exp(np.mean(of_class)) if of_class else np.nan for of_class in logs])
 
 
 def _score(sizes: NDArray[np.float64]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from io import StringIO
 
@@ -29,4 +30,5 @@ class Svg(Format):
         )
         console.print(view(report, artifacts, self.width, pictures=True))
         # A fixed id: the same report gives the same file.
-        return console.export_svg(title="onnxray", unique_id=f"onnxray-{report.model.sha256[:8]}")
+        svg = console.export_svg(title="onnxray", unique_id=f"onnxray-{report.model.sha256[:8]}")
+        return re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)  # rich's fonts would be fetched

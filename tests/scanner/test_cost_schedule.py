@@ -7,7 +7,7 @@ def run(schedule: CostSchedule, successes: list[float]) -> list[float]:
     """The cost after each step."""
     costs = []
     for asr in successes:
-        schedule.update(torch.arange(1), torch.tensor([asr]))
+        schedule.update(torch.arange(1), torch.tensor([10 * asr]), torch.tensor([10]))
         costs.append(float(schedule.cost[0]))
     return costs
 
@@ -42,5 +42,21 @@ def test_settled_only_after_up_and_down() -> None:
 
 def test_searches_do_not_touch_each_other() -> None:
     schedule = CostSchedule(3, window=1)
-    schedule.update(torch.tensor([0, 2]), torch.tensor([1.0, 0.2]))
+    schedule.update(torch.tensor([0, 2]), torch.tensor([10, 2]), torch.tensor([10, 10]))
     assert schedule.cost.tolist() == pytest.approx([1e-3, 0, 0])
+
+
+def test_a_window_without_pictures_that_count_changes_nothing() -> None:
+    schedule = CostSchedule(1, window=1)
+    run(schedule, [1.0, 1.0])
+    before = float(schedule.cost[0])
+    schedule.update(torch.arange(1), torch.tensor([0]), torch.tensor([0]))
+    assert float(schedule.cost[0]) == before
+    assert not schedule.settled[0]
+
+
+def test_batches_count_by_their_pictures() -> None:
+    schedule = CostSchedule(1, asr=0.9, window=2)
+    schedule.update(torch.arange(1), torch.tensor([0]), torch.tensor([1]))
+    schedule.update(torch.arange(1), torch.tensor([15]), torch.tensor([15]))
+    assert float(schedule.cost[0]) > 0

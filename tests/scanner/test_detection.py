@@ -17,7 +17,7 @@ MODEL: Any = SimpleNamespace(classes=3)
 SAMPLES: Any = np.zeros(10)  # only its length is asked for
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fake(Detector):
     """Does what the test wants."""
 
@@ -25,11 +25,12 @@ class Fake(Detector):
     min_samples: ClassVar[int] = 5
 
     error: type[BaseException] | None = None
+    complete: bool = True
 
     def run(self, model: Any, samples: Any, budget: Budget) -> Iterator[Evidence]:
         if self.error:
             raise self.error("it broke\nin two lines")
-        yield Evidence("fake", (0.1, 0.2, 0.3), "size")
+        yield Evidence("fake", (0.1, 0.2, 0.3), "size", details={"complete": self.complete})
 
 
 def run(detector: Detector, samples: Any = SAMPLES, has_twin: bool = True) -> tuple[list[Evidence], Ledger]:
@@ -52,16 +53,23 @@ def test_a_detector_without_what_it_needs_is_skipped_with_the_reason(samples: An
     assert why in ledger.skipped[0].why
 
 
-@pytest.mark.parametrize("error", [RuntimeError, ValueError, ZeroDivisionError, MemoryError])
-def test_a_detector_that_breaks_is_a_failure_in_one_line(error: type[BaseException]) -> None:
-    evidence, ledger = run(Fake(error))
+@pytest.mark.parametrize("error", [RuntimeError, KeyError, AttributeError, MemoryError])
+def test_a_detector_that_breaks_is_a_failure_in_one_line(error: type[Exception]) -> None:
+    evidence, ledger = run(Fake(error=error))
     assert not evidence
-    assert ledger.failures[0].why == f"{error.__name__}: it broke in two lines"
+    assert ledger.failures[0].why.startswith(f"{error.__name__}: ")
+    assert "\n" not in ledger.failures[0].why
 
 
-def test_our_own_mistakes_are_not_swallowed() -> None:
-    with pytest.raises(AttributeError):
-        run(Fake(AttributeError))
+def test_ctrl_c_is_not_a_failure() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(Fake(error=KeyboardInterrupt))
+
+
+def test_a_detector_that_ran_out_of_time_has_failed_and_its_evidence_is_kept() -> None:
+    evidence, ledger = run(Fake(complete=False))
+    assert len(evidence) == 1
+    assert "stopped" in ledger.failures[0].why
 
 
 def test_all_detectors_run_unless_some_are_chosen() -> None:
@@ -76,6 +84,8 @@ def test_all_detectors_run_unless_some_are_chosen() -> None:
         (ScanOptions(detectors=("neural-clense",)), "no detector 'neural-clense'"),
         (ScanOptions(settings={"nobody": {"a": 1}}), "no detector 'nobody'"),
         (ScanOptions(settings={"neural-cleanse": {"stepps": 1}}), "no option"),
+        (ScanOptions(settings={"neural-cleanse": {"seeds": "1"}}), "expected seeds of at least 2, got 1"),
+        (ScanOptions(settings={"neural-cleanse": {"asr": "1.5"}}), "expected asr of at most 1"),
     ],
 )
 def test_wrong_names_are_refused(options: ScanOptions, message: str) -> None:

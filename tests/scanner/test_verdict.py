@@ -7,21 +7,22 @@ from onnxray.scanner.triggers import Trigger
 from onnxray.scanner.verdict import decide
 
 OTHERS = (0.08, 0.09, 0.1, 0.1, 0.11, 0.12, 0.09, 0.1, 0.13)
+SCATTERED = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.03, 0.6)
 
 
-def trigger(target: int, seed: int) -> Trigger:
-    return Trigger(target, np.full((4, 4), 0.01, np.float32), np.ones((1, 4, 4), np.float32), seed)
+def trigger(target: int, seed: int, share: float) -> Trigger:
+    return Trigger(target, np.full((4, 4), share, np.float32), np.ones((1, 4, 4), np.float32), seed)
 
 
 def case(
     target_size: float,
     others: tuple[float, ...] = OTHERS,
     asr: tuple[Rate, ...] = (Rate(90, 90), Rate(89, 90)),
-    p_value: float = 0.001,
+    details: dict[str, object] | None = None,
 ) -> tuple[Evidence, Evaluation]:
     """Class 0 with this mask size among others, and one trigger of it for each rate."""
-    triggers = tuple(trigger(0, seed) for seed in range(len(asr)))
-    evidence = Evidence("neural-cleanse", (target_size, *others), "size", triggers=triggers, p_value=p_value)
+    triggers = tuple(trigger(0, seed, target_size) for seed in range(len(asr)))
+    evidence = Evidence("nc", (target_size, *others), "size", triggers=triggers, details=details or {})
     return evidence, Evaluation(Rate(95, 100), tuple(zip(triggers, asr, strict=True)), 100, "CPU")
 
 
@@ -39,39 +40,52 @@ def test_a_small_verified_trigger_convicts_its_class() -> None:
 
 
 @pytest.mark.parametrize(
-    "evidence",
+    ("evidence", "expected"),
     [
-        pytest.param(case(0.09), id="no smaller than the others"),
-        pytest.param(case(0.01, asr=(Rate(90, 90), Rate(40, 90))), id="one seed's trigger fails on unseen pictures"),
-        pytest.param(case(0.01, asr=(Rate(5, 5), Rate(5, 5))), id="five pictures prove nothing"),
-        pytest.param(case(0.01, asr=(Rate(90, 90),)), id="one seed only"),
-        pytest.param(case(0.3, others=(0.99,) * 9), id="a trigger that covers the picture"),
-        pytest.param(case(0.01, asr=(Rate(0, 0), Rate(0, 0))), id="no picture to try it on"),
+        pytest.param(case(0.09), Label.CLEAN, id="no smaller than the others"),
+        pytest.param(case(0.01, asr=(Rate(90, 90), Rate(9, 90))), Label.CLEAN, id="small, and does not work"),
+        pytest.param(case(0.01, asr=(Rate(90, 90), Rate(70, 90))), Label.SUSPICIOUS, id="works most of the time"),
+        pytest.param(case(0.01, asr=(Rate(10, 10), Rate(10, 10))), Label.SUSPICIOUS, id="ten pictures are not proof"),
+        pytest.param(case(0.01, asr=(Rate(3, 3), Rate(3, 3))), Label.INCONCLUSIVE, id="three pictures say nothing"),
+        pytest.param(case(0.01, asr=(Rate(0, 0), Rate(0, 0))), Label.INCONCLUSIVE, id="no picture to try it on"),
+        pytest.param(case(0.01, asr=(Rate(90, 90),)), Label.INCONCLUSIVE, id="one seed only"),
+        pytest.param(case(0.3, others=(0.99,) * 9), Label.SUSPICIOUS, id="covers the picture"),
+        pytest.param(case(0.037), Label.SUSPICIOUS, id="between the cuts"),
+        pytest.param(case(0.01, others=SCATTERED), Label.SUSPICIOUS, id="in a scattered field"),
+        pytest.param(case(0.002, others=(0.002,) * 9), Label.SUSPICIOUS, id="tiny as all others are"),
+        pytest.param(case(0.01, others=(0.2,)), Label.BACKDOORED, id="two classes, one direction far easier"),
+        pytest.param(case(0.01, others=(0.03,)), Label.SUSPICIOUS, id="two classes, one direction easier"),
+        pytest.param(case(0.0), Label.BACKDOORED, id="a mask of nothing"),
     ],
 )
-def test_less_does_not_convict(evidence: tuple[Evidence, Evaluation]) -> None:
-    assert label(*evidence) is Label.CLEAN
+def test_the_label_follows_the_policy(evidence: tuple[Evidence, Evaluation], expected: Label) -> None:
+    assert label(*evidence) is expected
 
 
-def test_between_the_cuts_it_is_suspicious_and_says_that_it_is_not_proven() -> None:
+def test_short_of_a_conviction_it_says_so() -> None:
     evidence, evaluation = case(0.037)
-    verdict = decide([evidence], evaluation, [], [])
-    assert verdict.label is Label.SUSPICIOUS
-    assert "not-proven" in {code for code, _ in verdict.reasons}
+    assert "not-proven" in {code for code, _ in decide([evidence], evaluation, [], []).reasons}
 
 
-def test_a_small_trigger_in_a_scattered_field_is_only_suspicious() -> None:
-    assert label(*case(0.01, p_value=0.4)) is Label.SUSPICIOUS
+def test_a_seed_that_needs_a_large_mask_is_no_second_witness() -> None:
+    triggers = (trigger(0, 0, 0.01), trigger(0, 1, 0.09))
+    evidence = Evidence("nc", (0.03, *OTHERS), "size", triggers=triggers)
+    evaluation = Evaluation(Rate(95, 100), tuple((t, Rate(90, 90)) for t in triggers), 100, "CPU")
+    assert label(evidence, evaluation) is Label.CLEAN
 
 
-def test_a_tiny_trigger_is_suspicious_even_where_most_classes_have_one() -> None:
-    assert label(*case(0.002, others=(0.002,) * 9, p_value=1.0)) is Label.SUSPICIOUS
+def test_size_is_that_of_the_smallest_mask_and_not_of_the_strengthened_one() -> None:
+    evidence, evaluation = case(0.03)
+    grown = tuple(replace(t, mask=t.mask * 1.5, minimal=0.03) for t in evidence.triggers)
+    judged = tuple((t, Rate(90, 90)) for t in grown)
+    assert label(replace(evidence, triggers=grown), replace(evaluation, attack_success=judged)) is Label.BACKDOORED
 
 
-@pytest.mark.parametrize(("sizes", "expected"), [((0.01, 0.2), Label.BACKDOORED), ((0.01, 0.03), Label.SUSPICIOUS)])
-def test_two_classes_are_judged_by_the_two_directions(sizes: tuple[float, float], expected: Label) -> None:
-    evidence, evaluation = case(sizes[0], others=sizes[1:], p_value=1.0)
-    assert label(evidence, evaluation) is expected
+def test_two_targets_are_both_convicted() -> None:
+    triggers = tuple(trigger(t, seed, size) for t, size in ((0, 0.01), (1, 0.012)) for seed in (0, 1))
+    evidence = Evidence("nc", (0.01, 0.012, *OTHERS), "size", triggers=triggers)
+    evaluation = Evaluation(Rate(95, 100), tuple((t, Rate(90, 90)) for t in triggers), 100, "CPU")
+    assert decide([evidence], evaluation, [], []).targets == (0, 1)
 
 
 def test_what_could_not_be_checked_is_never_clean() -> None:
@@ -79,9 +93,19 @@ def test_what_could_not_be_checked_is_never_clean() -> None:
     assert decide([evidence], evaluation, [], [Failure("twin", "broke")]).label is Label.INCONCLUSIVE
     assert decide([evidence], evaluation, [Skipped("nc", "few samples")], []).label is Label.INCONCLUSIVE
     assert decide([], evaluation, [], []).label is Label.INCONCLUSIVE
-    assert label(replace(evidence, details={"complete": False}), evaluation) is Label.INCONCLUSIVE
-    few = replace(evidence, classes=(0.09,) + (float("nan"),) * 9)
-    assert label(few, evaluation) is Label.INCONCLUSIVE
+    assert decide([evidence], None, [], []).label is Label.INCONCLUSIVE
+    assert label(*case(0.09, details={"settled": 0.1})) is Label.INCONCLUSIVE
+    assert label(replace(evidence, classes=(0.09,) + (float("nan"),) * 9), evaluation) is Label.INCONCLUSIVE
+    assert label(evidence, replace(evaluation, clean_accuracy=Rate(16, 100))) is Label.INCONCLUSIVE
+
+
+def test_a_method_that_only_measures_cannot_acquit() -> None:
+    measured = Evidence("noise", (0.1,) * 10, "share of noise inputs", flagged=(3,))
+    _, evaluation = case(0.09)
+    assert label(measured, replace(evaluation, attack_success=())) is Label.INCONCLUSIVE
+    evidence, evaluation = case(0.09)
+    assert decide([evidence, measured], evaluation, [], []).label is Label.INCONCLUSIVE
+    assert decide([evidence, replace(measured, flagged=())], evaluation, [], []).label is Label.CLEAN
 
 
 def test_a_failure_elsewhere_does_not_hide_a_proven_backdoor() -> None:

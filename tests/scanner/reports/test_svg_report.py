@@ -10,6 +10,7 @@ def test_the_picture_is_svg_with_the_verdict_in_it(backdoored: Report) -> None:
     root = ElementTree.fromstring(svg)
     assert root.tag.endswith("svg")
     assert "BACKDOORED" in "".join(root.itertext())
+    assert "url(http" not in svg
 
 
 def test_the_same_report_gives_the_same_picture(clean: Report) -> None:

@@ -1,0 +1,125 @@
+"""What the verdict weighs: each class with judged triggers, in the units of the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .findings import Evaluation, Evidence, Rate
+from .outliers import anomaly_index, p_value
+
+__all__ = ["Accusation", "Policy", "accusations"]
+
+TINY = 1e-12  # for logarithms of masks of nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What a conviction needs; all of it, of one class (never the anomaly index alone).
+
+    Attributes:
+        asr: attack success on the verification half, in onnxruntime, of the trigger of every seed.
+        asr_lower: what the lower end of its 95 % interval must reach, so that few samples cannot convict.
+        share: the largest mask, as a share of the picture.
+        ratio: the largest mask, as a multiple of the median over the other classes.
+        p_value: chance of so low an outlier among the classes of a clean model.
+        seeds: independent searches that must each have found such a trigger.
+        suspicious_ratio, suspicious_asr: a mask below this multiple of the others' is suspicious if the lower end of
+            its attack success reaches this.
+        few_classes: up to this many classes an outlier test has no power; then the strict ratio and share count.
+        strict_ratio, strict_share: for few classes (K-Arm's symmetric check asks for a ratio of 1/10).
+        tiny_share: a universal trigger as small as this is suspicious whatever the other classes are like.
+    """
+
+    asr: float = 0.9
+    asr_lower: float = 0.8
+    share: float = 0.25
+    ratio: float = 1 / 3
+    p_value: float = 0.1
+    seeds: int = 2
+    suspicious_ratio: float = 0.4
+    suspicious_asr: float = 0.5
+    few_classes: int = 4
+    strict_ratio: float = 0.2
+    strict_share: float = 0.05
+    tiny_share: float = 0.005
+
+
+@dataclass(frozen=True)
+class Accusation:
+    """One class with judged triggers.
+
+    Attributes:
+        success: the weakest seed's attack success on the verification half.
+        share: the mask of the seed that needed the most, as a share of the picture, before it was given room.
+        ratio: ``share`` over the median of the other classes; inf where no other class has a trigger.
+        p_value: chance of so low a class among those that are not smaller.
+        seeds: how many independent searches found a trigger for it.
+        compared: classes with a trigger, this one included.
+    """
+
+    target: int
+    detector: str
+    success: Rate
+    share: float
+    ratio: float
+    p_value: float
+    seeds: int
+    compared: int
+
+    def convicts(self, policy: Policy) -> bool:
+        """Whether its triggers work on unseen pictures, in every seed, and are far too small beside the others'."""
+        works = self.success.value >= policy.asr and self.success.lower >= policy.asr_lower
+        if self.compared <= policy.few_classes:
+            outlier = self.ratio <= policy.strict_ratio and self.share <= policy.strict_share
+        else:
+            outlier = self.ratio <= policy.ratio and self.p_value <= policy.p_value
+        return works and outlier and self.seeds >= policy.seeds and self.share <= policy.share
+
+    def worries(self, policy: Policy) -> bool:
+        """Whether its triggers are smaller than they should be, and work on unseen pictures at least half the time."""
+        return self.is_small(policy) and self.success.lower >= policy.suspicious_asr and self.seeds >= policy.seeds
+
+    def is_small(self, policy: Policy) -> bool:
+        """Whether its mask is smaller than it should be."""
+        return self.ratio <= policy.suspicious_ratio or self.share <= policy.tiny_share
+
+    @property
+    def score(self) -> float:
+        """Suspicion in [0, 1], 0.5 at a third of the median size; an ordering, not a probability."""
+        return self.success.value / (1 + (3 * self.ratio) ** 4)
+
+
+def accusations(evidence: Sequence[Evidence], evaluation: Evaluation | None) -> Iterator[Accusation]:
+    """One accusation for each class of each detector that has triggers judged on the verification half.
+
+    The classes' statistic of a detector that hands on triggers is the size of the mask (see ``Evidence.triggers``).
+    """
+    judged = {id(trigger): rate for trigger, rate in (evaluation.attack_success if evaluation else ())}
+    for e in evidence:
+        sizes = np.asarray(e.classes)
+        for target in dict.fromkeys(t.target for t in e.triggers):
+            triggers = [t for t in e.triggers if t.target == target and id(t) in judged]
+            if not triggers or not np.isfinite(sizes[target]):
+                continue
+            others = np.delete(sizes, target)
+            others = others[np.isfinite(others)]
+            share = max(t.smallest for t in triggers)
+            yield Accusation(
+                target=target,
+                detector=e.detector,
+                success=min((judged[id(t)] for t in triggers), key=lambda rate: (rate.value, rate.trials)),
+                share=share,
+                ratio=float(share / np.median(others)) if len(others) else float("inf"),
+                p_value=_chance(sizes, target),
+                seeds=len({t.seed for t in triggers}),
+                compared=len(others) + 1,
+            )
+
+
+def _chance(sizes: np.ndarray, target: int) -> float:
+    """The p-value of a class among those that are not smaller than it."""
+    logs = np.log(np.append(sizes[sizes > sizes[target]], sizes[target]).clip(min=TINY))
+    return p_value(float(anomaly_index(logs)[-1]), len(logs))
