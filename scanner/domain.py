@@ -9,9 +9,7 @@ import numpy as np
 
 from .findings import Rate
 
-__all__ = ["LAYOUTS", "DomainChoice", "InputDomain"]
-
-LAYOUTS = ("NCHW", "NHWC", "NHW", "flat", "flat HWC", "flat1", "flat1 HWC")
+__all__ = ["DomainChoice", "InputDomain"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class InputDomain:
 
     Attributes:
         name: the convention in words, e.g. "[0, 1]" or "ImageNet mean and std".
-        layout: axes of the model's input, one of ``LAYOUTS``: "NCHW", "NHWC", "NHW" (grey), "flat" (N, C*H*W),
+        layout: axes of the model's input, one of ``axes.LAYOUTS``: "NCHW", "NHWC", "NHW" (grey), "flat" (N, C*H*W),
             "flat1" (N, C*H*W, 1), "flat HWC" and "flat1 HWC" (the same with the channel of each pixel last).
         scale: what a raw 1.0 becomes before mean and std: 1 or 255; negative where the model wants inverted pictures.
         mean, std: per channel, in scaled units, in the model's channel order.

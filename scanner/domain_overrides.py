@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from .axes import LAYOUTS
 from .conventions import Convention
-from .domain import LAYOUTS
 from .errors import OptionError
 from .layouts import Frame
 
@@ -19,7 +19,7 @@ class DomainOverrides:
     """Each given field narrows the search; None leaves it to the search.
 
     Attributes:
-        layout: one of ``domain.LAYOUTS``.
+        layout: one of ``axes.LAYOUTS``.
         input_range: "LOW,HIGH", what black and white become: "0,1", "0,255", "-1,1" ("1,0" inverts).
         mean, std: one value or one per channel, in the model's channel order; they apply after ``input_range``, which
             then has to start at 0. Without a range, both 0..1 and 0..255 are tried.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
-from ..domain import LAYOUTS
+from ..axes import LAYOUTS
 from ..registry import names
 from .exit_codes import DEBUG, RANKS
 

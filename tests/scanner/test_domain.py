@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from onnxray.scanner.domain import LAYOUTS, InputDomain
+from onnxray.scanner.axes import LAYOUTS
+from onnxray.scanner.domain import InputDomain
 
 SHAPES = {
     "NCHW": (5, 3, 4, 6), "NHWC": (5, 4, 6, 3), "flat": (5, 72), "flat1": (5, 72, 1), "flat HWC": (5, 72),

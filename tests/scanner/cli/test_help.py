@@ -11,7 +11,7 @@ from onnxray.scanner.cli import main
 from onnxray.scanner.registry import names
 from onnxray.scanner.version import __version__
 
-HEAVY = ("torch", "torchvision", "onnx", "onnx2torch", "onnxruntime", "sklearn", "scipy", "PIL", "pyarrow")
+HEAVY = ("numpy", "torch", "torchvision", "onnx", "onnx2torch", "onnxruntime", "sklearn", "scipy", "PIL", "pyarrow")
 
 PROBE = """
 import sys
