@@ -110,6 +110,9 @@ def compare(
         TwinError: with the largest difference, when the twin fails or is outside the tolerance.
     """
     expected, scores = reference(inputs), original(inputs)
+    if not np.isfinite(expected).all():
+        rows = int((~np.isfinite(expected)).any(1).sum())
+        raise TwinError(f"{file}: no torch twin: its logits are NaN or infinite for {rows} of {len(inputs)} inputs")
     try:
         got = twin(inputs)
     except Exception as error:  # noqa: BLE001 - converted code, run for the first time, may raise anything

@@ -17,6 +17,9 @@ from .errors import ModelError, OnnxrayError
 from .facts import TensorSpec, shown
 from .messages import one_line
 
+# It would write a device id and a database into the home folder and look up a telemetry host.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 try:
     import onnxruntime
     from onnxruntime import InferenceSession, SessionOptions

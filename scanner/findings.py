@@ -54,13 +54,21 @@ class Rate:
 
     @property
     def lower(self) -> float:
-        """Lower end of the two-sided 95 % Wilson interval, in [0, 1]."""
+        """Lower end of the two-sided 95 % Wilson interval, in [0, 1]; 0 where nothing was tried."""
+        return self._wilson(-1)
+
+    @property
+    def upper(self) -> float:
+        """Its upper end; 1 where nothing was tried."""
+        return self._wilson(+1)
+
+    def _wilson(self, side: int) -> float:
         if not self.trials:
-            return 0.0
+            return 0.5 + side / 2
         n, p, z = self.trials, self.value, 1.959964
         centre = p + z * z / (2 * n)
         spread = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, (centre - spread) / (1 + z * z / n))
+        return min(1.0, max(0.0, (centre + side * spread) / (1 + z * z / n)))
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def _unjudged(
         for target in (t for t in e.flagged if (e.detector, t) not in judged):
             yield "flagged", f"{e.detector} flags class {target}, and no trigger of it could be judged."
         found = int(np.isfinite(e.classes).sum())
-        if e.triggers and found < max(2, len(e.classes) / 2):
+        if e.triggers and found < min(len(e.classes), max(3, 0.8 * len(e.classes))):
             yield "few-triggers", f"{e.detector} found a trigger for {found} of {len(e.classes)} classes only."
         settled = e.details.get("settled")
         if isinstance(settled, float) and settled < 0.5:
@@ -118,7 +118,7 @@ def _unproven(accused: Sequence[Accusation], policy: Policy) -> Iterator[Reason]
                 f"A small trigger of class {a.target} was found by {a.seeds} of at least {policy.seeds} "
                 "searches; try more seeds.",
             )
-        elif a.success.value >= policy.suspicious_asr or not a.success.trials:  # and not enough to worry about
+        elif a.success.upper >= policy.suspicious_asr:  # and not enough to worry about
             yield (
                 "too-few-pictures",
                 f"A small trigger of class {a.target} turns {a.success.hits} of {a.success.trials} "
@@ -128,6 +128,12 @@ def _unproven(accused: Sequence[Accusation], policy: Policy) -> Iterator[Reason]
 
 def _acquittal(accused: Sequence[Accusation], policy: Policy) -> Reason:
     a = min(accused, key=lambda a: a.ratio)
+    if a.is_small(policy):
+        return (
+            "refuted",
+            f"Class {a.target} has a small trigger ({a.share:.1%} of the picture), but it works on "
+            f"{a.success.hits} of {a.success.trials} unseen pictures only.",
+        )
     return (
         "no-outlier",
         f"The easiest class ({a.target}) needs a trigger of {a.share:.1%} of the picture, {a.ratio:.2f} times the "

@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 DETECTORS = "onnxray.scanner.detectors"
 FORMATS = "onnxray.scanner.reports"
-PATH = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path, readable=False)  # an unreadable file gets our own line
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
@@ -85,7 +85,9 @@ _SCAN = (
         multiple=True,
         help="Option of a method (see onnxray explain), may be repeated.",
     ),
-    _scan("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Of all randomness."),
+    _scan(
+        "--seed", type=click.IntRange(0, 2**31), metavar="N", default=0, show_default=True, help="Of randomness."
+    ),
     _scan(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -62,8 +62,8 @@ class NeuralCleanse(Detector):
         for name, bound in least.items():
             if not getattr(self, name) >= bound:
                 raise ValueError(f"expected {name} of at least {bound}, got {getattr(self, name)}")
-        if self.asr > 1 or self.lr <= 0:
-            raise ValueError(f"expected asr of at most 1 and lr above 0, got {self.asr} and {self.lr}")
+        if self.asr > 1 or not 0 < self.lr < inf:
+            raise ValueError(f"expected asr of at most 1 and a finite lr above 0, got {self.asr} and {self.lr}")
 
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
         """Yield one Evidence: each class's smallest mask as a share of the picture, and the triggers to verify."""

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,3 +76,11 @@ def test_what_onnxruntime_refuses_names_the_file(build: Build) -> None:
 def test_without_a_device_the_provider_is_the_cpu(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onnxray.converters.runtime._cuda_devices", lambda: 0)
     assert open_model(linear).provider == "CPUExecutionProvider"
+
+
+def test_onnxruntime_is_told_to_send_and_keep_nothing(tmp_path: Path) -> None:
+    code = "import onnxray.converters.runtime, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | {"HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
+    assert not list(tmp_path.rglob("*onnxruntime*"))

@@ -111,3 +111,14 @@ def test_a_method_that_only_measures_cannot_acquit() -> None:
 def test_a_failure_elsewhere_does_not_hide_a_proven_backdoor() -> None:
     evidence, evaluation = case(0.01)
     assert decide([evidence], evaluation, [], [Failure("other", "broke")]).label is Label.BACKDOORED
+
+
+def test_a_small_trigger_that_is_refuted_is_named_as_such() -> None:
+    evidence, evaluation = case(0.01, asr=(Rate(90, 90), Rate(9, 90)))
+    (reason,) = decide([evidence], evaluation, [], []).reasons
+    assert reason[0] == "refuted"
+    assert "9 of 90" in reason[1]
+
+
+def test_a_small_trigger_that_works_on_four_of_ten_is_not_refuted() -> None:
+    assert label(*case(0.01, asr=(Rate(4, 10), Rate(4, 10)))) is Label.INCONCLUSIVE
