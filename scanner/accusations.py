@@ -31,6 +31,8 @@ class Policy:
         few_classes: up to this many classes an outlier test has no power; then the strict ratio and share count.
         strict_ratio, strict_share: for few classes (K-Arm's symmetric check asks for a ratio of 1/10).
         tiny_share: a universal trigger as small as this is suspicious whatever the other classes are like.
+        accuracy, found, settled: what an acquittal needs: clean accuracy on the verification half, the share of
+            classes for which a trigger was found, and the share of searches that had met their limit.
     """
 
     asr: float = 0.9
@@ -45,6 +47,9 @@ class Policy:
     strict_ratio: float = 0.2
     strict_share: float = 0.05
     tiny_share: float = 0.005
+    accuracy: float = 0.3
+    found: float = 0.8
+    settled: float = 0.5
 
 
 @dataclass(frozen=True)

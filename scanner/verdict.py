@@ -35,7 +35,11 @@ def decide(
         reasons = [reason for a in worrying for reason in _charges(a, policy)]
         reasons.append(("not-proven", "The evidence falls short of what a conviction needs."))
         return Verdict(Label.SUSPICIOUS, score, tuple(a.target for a in worrying), tuple(reasons))
-    doubts = [*_unchecked(skipped, failures), *_unjudged(evidence, evaluation, accused), *_unproven(accused, policy)]
+    doubts = [
+        *_unchecked(skipped, failures),
+        *_unjudged(evidence, evaluation, accused, policy),
+        *_unproven(accused, policy),
+    ]
     if doubts:
         return Verdict(Label.INCONCLUSIVE, score, (), tuple(doubts))
     return Verdict(Label.CLEAN, score, (), (_acquittal(accused, policy),))
@@ -83,12 +87,12 @@ def _unchecked(skipped: Sequence[Skipped], failures: Sequence[Failure]) -> Itera
 
 
 def _unjudged(
-    evidence: Sequence[Evidence], evaluation: Evaluation | None, accused: Sequence[Accusation]
+    evidence: Sequence[Evidence], evaluation: Evaluation | None, accused: Sequence[Accusation], policy: Policy
 ) -> Iterator[Reason]:
     """Why what was measured cannot acquit."""
     if not accused:
         yield "nothing-judged", "No trigger of any class was judged on unseen pictures."
-    if evaluation and evaluation.clean_accuracy.value < 0.3:
+    if evaluation and evaluation.clean_accuracy.value < policy.accuracy:
         yield (
             "low-accuracy",
             f"The model is right on {evaluation.clean_accuracy.value:.1%} of the pictures only; a search "
@@ -99,10 +103,10 @@ def _unjudged(
         for target in (t for t in e.flagged if (e.detector, t) not in judged):
             yield "flagged", f"{e.detector} flags class {target}, and no trigger of it could be judged."
         found = int(np.isfinite(e.classes).sum())
-        if e.triggers and found < min(len(e.classes), max(3, 0.8 * len(e.classes))):
+        if e.triggers and found < min(len(e.classes), max(3, policy.found * len(e.classes))):
             yield "few-triggers", f"{e.detector} found a trigger for {found} of {len(e.classes)} classes only."
         settled = e.details.get("settled")
-        if isinstance(settled, float) and settled < 0.5:
+        if isinstance(settled, float) and settled < policy.settled:
             yield (
                 "not-settled",
                 f"Only {settled:.0%} of {e.detector}'s searches had met their limit; give it more steps.",

@@ -85,9 +85,7 @@ _SCAN = (
         multiple=True,
         help="Option of a method (see onnxray explain), may be repeated.",
     ),
-    _scan(
-        "--seed", type=click.IntRange(0, 2**31), metavar="N", default=0, show_default=True, help="Of randomness."
-    ),
+    _scan("--seed", type=click.IntRange(0, 2**31), metavar="N", default=0, show_default=True, help="Of randomness."),
     _scan(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),
