@@ -11,13 +11,17 @@ if TYPE_CHECKING:
     from .facts import ModelFacts, TensorSpec
     from .model import Model, open_model
     from .parity import Parity
+    from .patch import PatchSummary, patch_weights, save
 
 __all__ = [
-    "Model", "ModelError", "ModelFacts", "NotAClassifier", "OnnxrayError", "Parity", "TensorSpec", "TwinError",
-    "open_model",
+    "Model", "ModelError", "ModelFacts", "NotAClassifier", "OnnxrayError", "Parity", "PatchSummary", "TensorSpec",
+    "TwinError", "open_model", "patch_weights", "save",
 ]  # fmt: skip
 
-_HOME = {"Model": "model", "ModelFacts": "facts", "Parity": "parity", "TensorSpec": "facts", "open_model": "model"}
+_HOME = {
+    "Model": "model", "ModelFacts": "facts", "Parity": "parity", "PatchSummary": "patch", "TensorSpec": "facts",
+    "open_model": "model", "patch_weights": "patch", "save": "patch",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

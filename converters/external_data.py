@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,56 @@ from .messages import one_line
 if TYPE_CHECKING:
     from onnx import TensorProto
 
-__all__ = ["inline"]
+__all__ = ["Place", "inline", "place_of", "read_place"]
 
 _EXTERNAL = 1  # TensorProto.EXTERNAL
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor's external data lies.
+
+    Attributes:
+        location: as the tensor gives it, relative to the model's folder.
+        file: the same with all links resolved.
+        entries: the tensor's external_data.
+        where: the tensor and its file in words, for messages.
+    """
+
+    location: str
+    file: Path
+    entries: dict[str, str]
+    where: str
+
+    def span(self, size: int) -> tuple[int, int]:
+        """First byte and the one behind the last, in a file of this size.
+
+        Raises:
+            ModelError: the file is shorter, or they are no whole numbers.
+        """
+        try:
+            offset = int(self.entries.get("offset") or 0)
+            length = int(self.entries.get("length") or size - offset)
+        except ValueError:
+            message = f"{self.where}, expected whole numbers for offset and length; export the model again"
+            raise ModelError(message) from None
+        if offset < 0 or length < 0 or offset + length > size:
+            raise ModelError(f"{self.where}, bytes {offset} to {offset + length}, but it has {size}; download it again")
+        return offset, offset + length
+
+
+def place_of(model: Path, tensor: TensorProto) -> Place | None:
+    """Where a tensor's data lies; None if it is in the model file.
+
+    Raises:
+        ModelError: outside the model's folder, or missing.
+    """
+    if tensor.data_location != _EXTERNAL:
+        return None
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    where = f"{model}: tensor {one_line(tensor.name)!r} keeps its data in {one_line(location)!r}"
+    return Place(location, _confined(model, location, where), entries, where)
 
 
 def inline(model: Path, tensors: Iterable[TensorProto], digest: hashlib._Hash, budget: int) -> int:
@@ -35,19 +83,32 @@ def inline(model: Path, tensors: Iterable[TensorProto], digest: hashlib._Hash, b
     """
     files: dict[Path, bytes] = {}
     for tensor in tensors:
-        if tensor.data_location != _EXTERNAL:
+        if (place := place_of(model, tensor)) is None:
             continue
-        entries = {entry.key: entry.value for entry in tensor.external_data}
-        location = entries.get("location", "")
-        where = f"{model}: tensor {one_line(tensor.name)!r} keeps its data in {one_line(location)!r}"
-        file = _confined(model, location, where)
-        if file not in files:
-            files[file] = _read(file, where, budget - sum(map(len, files.values())))
-            digest.update(files[file])
-        tensor.raw_data = _slice(files[file], entries, where)
+        if place.file not in files:
+            files[place.file] = read_place(place, budget - sum(map(len, files.values())))
+            digest.update(files[place.file])
+        start, end = place.span(len(files[place.file]))
+        tensor.raw_data = files[place.file][start:end]
         del tensor.external_data[:]
         tensor.ClearField("data_location")
     return sum(map(len, files.values()))
+
+
+def read_place(place: Place, budget: int) -> bytes:
+    """Read the whole file that a place is in.
+
+    Raises:
+        ModelError: it is over the budget (in bytes), no regular file, or cannot be read.
+    """
+    if not place.file.is_file():
+        raise ModelError(f"{place.where}, expected a regular file")
+    if (size := place.file.stat().st_size) > budget:
+        raise ModelError(f"{place.where}, {size} bytes, over the size limit by {size - budget}; raise the limit")
+    try:
+        return place.file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{place.where}, which cannot be read ({error.strerror})") from None
 
 
 def _confined(model: Path, location: str, where: str) -> Path:
@@ -68,25 +129,3 @@ def _confined(model: Path, location: str, where: str) -> Path:
 def _blobs(folder: Path) -> list[Path]:
     """The store of a Hugging Face cache: REPOSITORY/snapshots/REVISION/... links into REPOSITORY/blobs."""
     return [p.parent / "blobs" for p in (folder, *folder.parents) if p.name == "snapshots"][:1]
-
-
-def _read(file: Path, where: str, budget: int) -> bytes:
-    if not file.is_file():
-        raise ModelError(f"{where}, expected a regular file")
-    if (size := file.stat().st_size) > budget:
-        raise ModelError(f"{where}, {size} bytes, over the size limit by {size - budget}; raise the limit")
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{where}, which cannot be read ({error.strerror})") from None
-
-
-def _slice(content: bytes, entries: dict[str, str], where: str) -> bytes:
-    try:
-        offset = int(entries.get("offset") or 0)
-        length = int(entries.get("length") or len(content) - offset)
-    except ValueError:
-        raise ModelError(f"{where}, expected whole numbers for offset and length; export the model again") from None
-    if offset < 0 or length < 0 or offset + length > len(content):
-        raise ModelError(f"{where}, bytes {offset} to {offset + length}, but it has {len(content)}; download it again")
-    return content[offset : offset + length]

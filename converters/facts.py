@@ -43,6 +43,8 @@ class ModelFacts:
         classes: K, at least 2.
         head: the operators between logits and output that the twin leaves out, in order of execution, such as
             ("Softmax",); () when the output itself is taken for logits.
+        converted: for a file of another framework, from what and by whom it was converted; "" for an ONNX file. Path,
+            sha256 and size are those of the file itself, all else of its conversion.
     """
 
     path: str
@@ -54,3 +56,4 @@ class ModelFacts:
     output: TensorSpec
     classes: int
     head: tuple[str, ...]
+    converted: str = ""

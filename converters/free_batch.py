@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, numpy_helper
 
+from .answers import Answer
 from .errors import ModelError
 from .facts import TensorSpec
 from .graphs import copied
@@ -50,9 +51,10 @@ def _rewrite(model: ModelProto, batch: int) -> ModelProto:
 def _same_rows(model: ModelProto, freed: ModelProto, spec: TensorSpec) -> bool:
     free_spec = TensorSpec(spec.name, (None, *spec.shape[1:]), spec.dtype)
     inputs = np.random.default_rng(0).random((max(_PROOF_BATCHES), *(size or 1 for size in spec.shape[1:])), np.float32)
+    answer = Answer(TensorSpec(model.graph.output[0].name, (), spec.dtype))
     try:
-        expected = Session(model.SerializeToString(), spec, "model").run(inputs)
-        session = Session(freed.SerializeToString(), free_spec, "model")
+        expected = Session(model.SerializeToString(), spec, answer, "model").run(inputs)
+        session = Session(freed.SerializeToString(), free_spec, answer, "model")
         return all(_close(session.run(inputs[:n]), expected[:n]) for n in _PROOF_BATCHES)
     except ModelError:
         return False

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
 
-__all__ = ["copied", "opset", "sort_nodes", "subgraphs", "tensors"]
+__all__ = ["copied", "every_node", "opset", "opsets", "read_by", "reads", "sort_nodes", "subgraphs", "tensors"]
 
 
 def copied(model: ModelProto) -> ModelProto:
@@ -19,12 +19,33 @@ def copied(model: ModelProto) -> ModelProto:
 
 def opset(model: ModelProto) -> int:
     """Version of the default operator set; 0 if the model imports none."""
-    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
+    return opsets(model).get("", 0)
+
+
+def opsets(model: ModelProto) -> dict[str, int]:
+    """Version of each operator domain that the model imports; ONNX's own under "" and under its long name."""
+    versions = {o.domain: o.version for o in model.opset_import}
+    own = max((versions[name] for name in ("", "ai.onnx") if name in versions), default=None)
+    return versions if own is None else {**versions, "": own, "ai.onnx": own}
 
 
 def subgraphs(attribute: AttributeProto) -> tuple[GraphProto, ...]:
     """Bodies of If, Loop and Scan that an attribute holds."""
     return (*attribute.graphs, *((attribute.g,) if attribute.HasField("g") else ()))
+
+
+def every_node(model: ModelProto) -> Iterator[NodeProto]:
+    """Every node, those of subgraphs and of local functions included."""
+    yield from _nodes(model.graph.node)
+    for function in model.functions:
+        yield from _nodes(function.node)
+
+
+def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    for node in nodes:
+        yield node
+        for graph in (graph for attribute in node.attribute for graph in subgraphs(attribute)):
+            yield from _nodes(graph.node)
 
 
 def tensors(model: ModelProto) -> Iterator[TensorProto]:
@@ -69,7 +90,7 @@ def sort_nodes(model: ModelProto) -> ModelProto:
     """
     nodes = list(model.graph.node)
     producer = {name: i for i, node in enumerate(nodes) for name in node.output if name}
-    needs = {i: {producer[n] for n in _reads(node) if n in producer} for i, node in enumerate(nodes)}
+    needs = {i: {producer[n] for n in read_by(node) if n in producer} for i, node in enumerate(nodes)}
     if all(before < i for i, those in needs.items() for before in those):
         return model
     try:
@@ -82,11 +103,17 @@ def sort_nodes(model: ModelProto) -> ModelProto:
     return model
 
 
-def _reads(node: NodeProto) -> Iterator[str]:
+def reads(graph: GraphProto) -> list[str]:
+    """Names of the tensors that a subgraph takes from outside, in order of first use."""
+    own = {value.name for value in (*graph.input, *graph.initializer)}
+    own.update(name for node in graph.node for name in node.output)
+    used = [name for node in graph.node for name in read_by(node)] + [output.name for output in graph.output]
+    return [name for name in dict.fromkeys(used) if name and name not in own]
+
+
+def read_by(node: NodeProto) -> Iterator[str]:
     """Names that a node reads, those that its subgraphs take from outside included."""
     yield from node.input
     for attribute in node.attribute:
         for graph in subgraphs(attribute):
-            for inner in graph.node:
-                yield from _reads(inner)
-            yield from (output.name for output in graph.output)
+            yield from reads(graph)

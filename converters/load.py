@@ -37,6 +37,7 @@ class Source:
         proto: `content` parsed.
         sha256: of the file's bytes followed by those of its external data files.
         size_bytes: size of all that was hashed.
+        converted: for a file of another framework, from what and by whom `content` was made; "" for ONNX.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Source:
     proto: ModelProto
     sha256: str
     size_bytes: int
+    converted: str = ""
 
 
 def load(path: Path, max_bytes: int) -> Source:

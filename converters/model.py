@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError, TwinError
-from .facts import ModelFacts
+from .facts import ModelFacts, TensorSpec
 from .limits import MAX_BYTES
 from .parity import Parity, compare, random_inputs, tolerance_for
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import nn
 
+    from .answers import Answer
     from .load import Source
     from .runtime import Session
-    from .to_torch import Twin
+    from .twin import Twin
 
 __all__ = ["Model", "ModelFacts", "open_model"]
 
@@ -34,23 +35,27 @@ _GRADIENTS = 48  # inputs whose gradient is looked at, real ones first
 class _Options:
     max_bytes: int
     threads: int
+    scores: str | None
 
 
-def open_model(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, threads: int = 0) -> Model:
+def open_model(
+    path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, threads: int = 0, scores: str | None = None
+) -> Model:
     """Open an ONNX classifier, checked; neither torch nor onnxruntime is started unless its output shape is unknown.
 
     Args:
-        path: the .onnx file.
+        path: the .onnx file, or a file of another framework that can be converted (see sources/).
         max_bytes: size limit of the file and its external data together.
         threads: onnxruntime's threads per operator; 0 takes OMP_NUM_THREADS, or else every core.
+        scores: the output that holds the scores; needed where a file has several that may.
 
     Raises:
         ModelError: the file cannot be read, is not valid ONNX, or has weights that are not finite.
-        NotAClassifier: it is not a model with one input (N, ...) and one output (N, K), K >= 2.
+        NotAClassifier: it has several inputs, or no output with scores of two classes or more (see answers.py).
     """
-    from .load import load
+    from .sources import load_source
 
-    return Model(load(Path(path), max_bytes), _Options(max_bytes, threads))
+    return Model(load_source(Path(path), max_bytes), _Options(max_bytes, threads, scores))
 
 
 class Model:
@@ -62,7 +67,7 @@ class Model:
 
     def __init__(self, source: Source, options: _Options) -> None:
         self._source, self._options = source, options
-        self.facts = _facts(source, options)
+        self.facts, self._answer = _facts(source, options)
         self._network: Twin | None = None
         self._verified = False
 
@@ -116,16 +121,31 @@ class Model:
 
         self._verified = False
         if self._network is None:
-            self._network = to_torch(self.graph, self.path)
+            batch = self._session.find_batch(real_inputs)
+            self._network = to_torch(self.graph, self.path, self._answer.spec.name, batch)
         self._network.to(device)
         inputs = np.concatenate([random_inputs(self.facts.input, real_inputs.shape[1:]), real_inputs])
         inputs = cast(inputs, self.facts.input.dtype)  # the twin is shown what the file's own input can hold
         tolerance = tolerance_for(self.graph)
         runs = (self._network.scores, self._logits_session.run, self.run)
-        parity = compare(self.path, *runs, inputs, tolerance, real=len(real_inputs))
+        try:
+            parity = compare(self.path, *runs, inputs, tolerance, real=len(real_inputs))
+        except TwinError as error:
+            raise TwinError(f"{error}{self._blame(inputs, tolerance.relative)}") from None
         self._network.require_gradient(inputs[-_GRADIENTS:], self.path)
         self._verified = True
         return parity
+
+    def _blame(self, inputs: NDArray[Any], tolerance: float) -> str:
+        """Where the twin leaves the file, as the end of a message; "" if that cannot be told."""
+        from .blame import first_difference
+        from .normalize import inline_functions
+
+        if self._network is None:
+            return ""
+        rows = inputs[-(self._network.batch or 1) :]  # real inputs are last
+        difference = first_difference(inline_functions(self.graph), self._network, rows, tolerance)
+        return f"; {difference}" if difference else ""
 
     @property
     def torch(self) -> nn.Module:
@@ -142,17 +162,15 @@ class Model:
     def _session(self) -> Session:
         from .runtime import Session
 
-        return Session(self._source.content, self.facts.input, self.path, self._options.threads, self.classes)
+        return Session(
+            self._source.content, self.facts.input, self._answer, self.path, self._options.threads, self.classes
+        )
 
     @cached_property
     def _logits_session(self) -> Session:
         if not self.facts.head:
             return self._session
-        from .normalize import strip_head
-        from .runtime import Session
-
-        content = strip_head(self.graph).SerializeToString()
-        return Session(content, self.facts.input, self.path, self._options.threads, self.classes)
+        return _logits_session(self._source, self.facts.input, self._answer, self._options, self.classes)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self.path, self.facts.sha256, self._options)
@@ -162,35 +180,54 @@ class Model:
 
 
 def _reopen(path: str, sha256: str, options: _Options) -> Model:
-    model = open_model(path, max_bytes=options.max_bytes, threads=options.threads)
+    model = open_model(path, max_bytes=options.max_bytes, threads=options.threads, scores=options.scores)
     if model.facts.sha256 != sha256:
         raise ModelError(f"{path}: the file has changed since it was opened; scan it again")
     return model
 
 
-def _facts(source: Source, options: _Options) -> ModelFacts:
+def _logits_session(
+    source: Source, spec: TensorSpec, answer: Answer, options: _Options, classes: int = 0
+) -> Session:
+    """The file up to its logits, in onnxruntime."""
+    from .answers import Answer, Reading
+    from .normalize import inline_functions, strip_head
+    from .runtime import Session
+
+    stripped = strip_head(inline_functions(source.proto), answer.spec.name)
+    logits = TensorSpec(stripped.graph.output[0].name, (), "float32")
+    one = answer.reading in (Reading.LOGIT, Reading.PROBABILITY)
+    reading = Reading.LOGIT if one else Reading.SCORES
+    content = stripped.SerializeToString()
+    return Session(content, spec, Answer(logits, reading), str(source.path), options.threads, classes)
+
+
+def _facts(source: Source, options: _Options) -> tuple[ModelFacts, Answer]:
+    from .answers import Reading, find_answer, find_head
     from .graphs import opset
     from .messages import one_line
-    from .signature import count_classes, find_head, input_spec, output_spec
+    from .signature import count_classes, input_spec
 
-    file = str(source.path)
-    proto = source.proto
+    file, proto = str(source.path), source.proto
     spec = input_spec(proto.graph, file)
-    output = output_spec(proto.graph, file)
+    answer = find_answer(proto, file, options.scores)
+    head = find_head(proto, answer.spec.name)
+    two = answer.reading in (Reading.LOGIT, Reading.PROBABILITY)
 
     def probe() -> tuple[int, ...]:
-        from .runtime import Session
+        return _logits_session(source, spec, answer, options).output_shape()
 
-        return Session(source.content, spec, file, options.threads).output_shape()
-
-    return ModelFacts(
+    declared = TensorSpec("", (), "float32") if answer.reading is Reading.LABEL else answer.spec
+    facts = ModelFacts(
         path=file,
         sha256=source.sha256,
         size_bytes=source.size_bytes,
         producer=one_line(f"{proto.producer_name} {proto.producer_version}"),
         opset=opset(proto),
         input=spec,
-        output=output,
-        classes=count_classes(output, file, probe),
-        head=find_head(proto).operators,
+        output=answer.spec,
+        classes=2 if two else count_classes(declared, file, probe),
+        head=head.operators,
+        converted=source.converted,
     )
+    return facts, answer

@@ -1,33 +1,59 @@
 """The graph that becomes a torch module: one small pass after another, each a function from message to message.
 
 A pass never changes its argument and never the predicted class; parity.py holds the result against the original file.
+Tensors keep their names, so that what is found in the twin can be named in the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from onnx import ModelProto, ValueInfoProto, numpy_helper
+from onnx import ModelProto, ValueInfoProto
+from onnx.inliner import inline_local_functions
 
-from .folding import fold
+from .answers import find_head
 from .free_batch import free_batch
-from .graphs import copied, sort_nodes, subgraphs
-from .signature import find_head
+from .graphs import copied, read_by, sort_nodes
+from .half_precision import to_float32
 
-__all__ = ["PASSES", "drop_unused", "fold_constants", "lift_constants", "normalize", "strip_head"]
+__all__ = ["PASSES", "drop_unused", "fix_batch", "inline_functions", "lift_constants", "normalize", "strip_head"]
 
 
-def normalize(model: ModelProto) -> ModelProto:
-    """Run all passes, in order."""
+def normalize(model: ModelProto, output: str, batch: int | None = None) -> ModelProto:
+    """Run all passes, in order, on the part of the graph behind an output.
+
+    Args:
+        model: a checked classifier.
+        output: the name of the output with the scores.
+        batch: the only batch size that the graph takes, where that is known and not what it declares.
+    """
+    model = strip_head(inline_functions(model), output)
+    if batch:
+        model = fix_batch(model, batch)
     for step in PASSES:
         model = step(model)
     return model
 
 
-def strip_head(model: ModelProto) -> ModelProto:
-    """End the graph at the logits."""
-    logits = find_head(model).logits
-    if logits == model.graph.output[0].name:
+def inline_functions(model: ModelProto) -> ModelProto:
+    """Put the bodies of the model's own functions in place of their calls."""
+    return inline_local_functions(model) if model.functions else model
+
+
+def fix_batch(model: ModelProto, batch: int) -> ModelProto:
+    """Declare the batch size that the graph takes."""
+    model = copied(model)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        if value.name not in constants and value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_value = batch
+    return model
+
+
+def strip_head(model: ModelProto, output: str) -> ModelProto:
+    """End the graph at the logits behind an output, the only one that is left."""
+    logits = find_head(model, output).logits
+    if [value.name for value in model.graph.output] == [logits]:
         return model
     model = copied(model)
     del model.graph.output[:]
@@ -36,16 +62,14 @@ def strip_head(model: ModelProto) -> ModelProto:
 
 
 def drop_unused(model: ModelProto) -> ModelProto:
-    """Drop the nodes and initializers that no output needs; graphs with subgraphs are left alone."""
-    if any(subgraphs(attribute) for node in model.graph.node for attribute in node.attribute):
-        return model
+    """Drop the nodes and initializers that no output needs."""
     producers = {name: node for node in model.graph.node for name in node.output if name}
     used = set[str]()
     pending = [output.name for output in model.graph.output]
     while pending:
         if (name := pending.pop()) not in used:
             used.add(name)
-            pending += producers[name].input if name in producers else ()
+            pending += read_by(producers[name]) if name in producers else ()
     model = copied(model)
     nodes = [node for node in model.graph.node if not used.isdisjoint(node.output)]
     initializers = [tensor for tensor in model.graph.initializer if tensor.name in used]
@@ -71,25 +95,6 @@ def lift_constants(model: ModelProto) -> ModelProto:
     return model
 
 
-def fold_constants(model: ModelProto) -> ModelProto:
-    """Compute DequantizeLinear, Identity, Cast and Transpose where they only work on initializers."""
-    model = copied(model)
-    known = {tensor.name: tensor for tensor in model.graph.initializer}
-    kept = []
-    for node in model.graph.node:
-        inputs = [known.get(name) for name in node.input if name]
-        arrays = [numpy_helper.to_array(tensor) for tensor in inputs if tensor is not None]
-        value = fold(node, arrays) if arrays and len(arrays) == len(inputs) else None
-        if value is None:
-            kept.append(node)
-        else:
-            known[node.output[0]] = numpy_helper.from_array(value, node.output[0])
-    del model.graph.node[:], model.graph.initializer[:]
-    model.graph.node.extend(kept)
-    model.graph.initializer.extend(known.values())
-    return drop_unused(model)
-
-
 PASSES: tuple[Callable[[ModelProto], ModelProto], ...] = (
-    sort_nodes, strip_head, lift_constants, fold_constants, free_batch,
+    sort_nodes, to_float32, lift_constants, free_batch,
 )  # fmt: skip

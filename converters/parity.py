@@ -14,12 +14,12 @@ from .facts import TensorSpec
 from .messages import one_line
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
 
 __all__ = ["Parity", "Tolerance", "compare", "random_inputs", "tolerance_for"]
 
 _RANDOM = 16  # inputs of each kind
-_FLOAT16 = 10  # TensorProto.FLOAT16
+_HALVES = {10, 16}  # TensorProto.FLOAT16 and BFLOAT16
 Run = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
@@ -69,10 +69,18 @@ QUANTIZED = Tolerance(relative=0.05, agreement=0.98)
 
 def tolerance_for(model: ModelProto) -> Tolerance:
     """Return what a twin of this model must keep to."""
-    if any(part in node.op_type for node in model.graph.node for part in ("Quantize", "QLinear", "Integer")):
+    from .graphs import tensors
+
+    if any(_rounds(node) for node in model.graph.node):
         return QUANTIZED
     types = {value.type.tensor_type.elem_type for value in model.graph.input}
-    return HALF if _FLOAT16 in types | {tensor.data_type for tensor in model.graph.initializer} else FLOAT
+    return HALF if _HALVES & (types | {tensor.data_type for tensor in tensors(model)}) else FLOAT
+
+
+def _rounds(node: NodeProto) -> bool:
+    """Whether a node rounds activations to integers; quantised weights alone, as in MatMulNBits, are exact."""
+    level = next((a.i for a in node.attribute if a.name == "accuracy_level"), 0)
+    return level == 4 or any(part in node.op_type for part in ("Quantize", "QLinear", "Integer", "QGemm", "QAttention"))
 
 
 def random_inputs(spec: TensorSpec, shape: tuple[int, ...], seed: int = 0) -> NDArray[np.float32]:

@@ -8,11 +8,13 @@ import functools
 import io
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .answers import Answer, scores_of
 from .errors import ModelError, OnnxrayError
 from .facts import TensorSpec, shown
 from .messages import one_line
@@ -29,7 +31,7 @@ except ImportError as error:
         "where both were installed, uninstall both, then install one"
     ) from error
 
-__all__ = ["Session", "cast"]
+__all__ = ["Session", "answers", "cast", "raw_outputs"]
 
 _FATAL = 4  # severity: errors arrive as exceptions, and warnings about foreign exporters are no news to our user
 _CHUNK_ELEMENTS = 2**24  # input elements per call where the batch axis is free: 64 MiB of float32
@@ -45,12 +47,15 @@ class Session:
         provider: onnxruntime's execution provider, "CUDAExecutionProvider" only where a device is really usable.
     """
 
-    def __init__(self, content: bytes, spec: TensorSpec, file: str, threads: int = 0, classes: int = 0) -> None:
+    def __init__(
+        self, content: bytes, spec: TensorSpec, answer: Answer, file: str, threads: int = 0, classes: int = 0
+    ) -> None:
         """Start onnxruntime.
 
         Args:
             content: a serialised ModelProto without external data.
             spec: its input.
+            answer: its output with the scores.
             file: for messages.
             threads: per operator; 0 takes OMP_NUM_THREADS, or else every core that this process may use.
             classes: how many scores a row has to have; 0 if that is not known.
@@ -58,14 +63,9 @@ class Session:
         Raises:
             ModelError: onnxruntime refuses the model.
         """
-        self._spec, self._file, self._classes = spec, file, classes
-        options = SessionOptions()
-        options.log_severity_level = _FATAL
-        options.intra_op_num_threads = threads or _default_threads()
-        try:
-            self._session = InferenceSession(content, options, providers=_providers(), enable_fallback=0)
-        except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base class
-            raise ModelError(f"{file}: onnxruntime cannot load it: {one_line(error)}") from None
+        self._spec, self._answer, self._file, self._classes = spec, answer, file, classes
+        self._only_one = self._tried = False
+        self._session = _start(content, file, threads)
         self.provider: str = self._session.get_providers()[0]
 
     def run(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
@@ -75,10 +75,27 @@ class Session:
             ModelError: the inputs do not fit the model, or onnxruntime fails on them.
         """
         self._require_fitting(inputs)
-        fixed = self._spec.shape[0]
+        fixed = self.find_batch(inputs)
         size = fixed or max(1, min(_CHUNK_ROWS, _CHUNK_ELEMENTS // max(1, inputs[:1].size)))
         chunks = [self._scores(inputs[i : i + size], fixed) for i in range(0, len(inputs), size)]
         return np.concatenate(chunks) if chunks else np.zeros((0, self._classes), np.float32)
+
+    def find_batch(self, inputs: NDArray[Any]) -> int | None:
+        """Return the only batch size that the model takes, None if it takes any.
+
+        Some files declare a free batch axis which a Reshape inside fixes to one: the first inputs (N, ...) tell.
+
+        Raises:
+            ModelError: onnxruntime fails on a single one, too.
+        """
+        if not self._tried and self._spec.shape[0] is None and len(inputs) > 1:
+            try:
+                self._outputs(inputs[:2])
+            except ModelError:
+                self._outputs(inputs[:1])
+                self._only_one = True
+            self._tried = True
+        return 1 if self._only_one else self._spec.shape[0]
 
     def output_shape(self) -> tuple[int, ...]:
         """Run one zero input and return the shape of the output; free axes of the input are tried at 32, then 224.
@@ -106,14 +123,15 @@ class Session:
         return scores
 
     def _outputs(self, batch: NDArray[Any]) -> NDArray[Any]:
-        """One call; the batch is cast to the input's dtype, the output is as onnxruntime gives it."""
+        """One call; the batch is cast to the input's dtype, the output is read as scores."""
         feed = {self._spec.name: np.ascontiguousarray(cast(batch, self._spec.dtype))}
         try:
-            return np.asarray(self._session.run(None, feed)[0])
+            values = self._session.run([self._answer.spec.name], feed)[0]
         except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base class
             raise ModelError(
                 f"{self._file}: onnxruntime fails on an input of shape {shown(batch.shape)}: {one_line(error)}"
             ) from None
+        return scores_of(values, self._answer, self._classes)
 
     def _require_fitting(self, inputs: NDArray[Any]) -> None:
         expected = (None, *self._spec.shape[1:])
@@ -130,6 +148,45 @@ def cast(values: NDArray[Any], dtype: str) -> NDArray[Any]:
     limits = np.iinfo(target)
     low, high = max(limits.min, -(2**53)), min(limits.max, 2**53)  # float64 holds no larger integer exactly
     return np.clip(np.rint(values.astype(np.float64)), low, high).astype(target)
+
+
+def raw_outputs(content: bytes, inputs: NDArray[Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return named outputs of a model with one input, as onnxruntime gives them, without its graph optimisations.
+
+    Raises:
+        ModelError: onnxruntime refuses the model, or fails on the inputs.
+    """
+    session = _start(content, "model", optimise=False)
+    try:
+        values = session.run(list(names), {session.get_inputs()[0].name: inputs})
+    except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base class
+        raise ModelError(f"onnxruntime fails: {one_line(error)}") from None
+    return dict(zip(names, values, strict=True))
+
+
+def answers(content: bytes, feeds: Mapping[str, NDArray[Any]]) -> list[Any]:
+    """Return all outputs of a model with any number of inputs.
+
+    Raises:
+        ModelError: onnxruntime refuses the model, or fails on the inputs.
+    """
+    session = _start(content, "model")
+    try:
+        return list(session.run(None, dict(feeds)))
+    except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base class
+        raise ModelError(f"onnxruntime fails on random inputs: {one_line(error)}") from None
+
+
+def _start(content: bytes, file: str, threads: int = 0, optimise: bool = True) -> InferenceSession:
+    options = SessionOptions()
+    options.log_severity_level = _FATAL
+    options.intra_op_num_threads = threads or _default_threads()
+    if not optimise:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return InferenceSession(content, options, providers=_providers(), enable_fallback=0)
+    except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base class
+        raise ModelError(f"{file}: onnxruntime cannot load it: {one_line(error)}") from None
 
 
 def _default_threads() -> int:

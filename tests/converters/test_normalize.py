@@ -4,19 +4,23 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import ModelProto
 from onnx.reference import ReferenceEvaluator
-from onnxray.converters import open_model
+from onnxray.converters import TensorSpec, open_model
 from onnxray.converters.free_batch import free_batch
-from onnxray.converters.normalize import PASSES, drop_unused, fold_constants, lift_constants, normalize, strip_head
+from onnxray.converters.answers import Answer
+from onnxray.converters.normalize import PASSES, drop_unused, inline_functions, lift_constants, normalize, strip_head
 from onnxray.converters.runtime import Session
 from onnxray.converters.signature import input_spec
+from onnxray.converters.to_torch import network_of
 
 Build = Callable[..., Path]
 
 
 def scores(model: ModelProto, x: np.ndarray) -> np.ndarray:
-    return Session(model.SerializeToString(), input_spec(model.graph, "test"), "test").run(x)
+    answer = Answer(TensorSpec(model.graph.output[0].name, (), "float32"))
+    return Session(model.SerializeToString(), input_spec(model.graph, "test"), answer, "test").run(x)
 
 
 def exact_scores(model: ModelProto, x: np.ndarray) -> np.ndarray:
@@ -40,14 +44,14 @@ def test_no_pass_changes_its_argument(build: Build) -> None:
     for step in PASSES:
         step(model)
     assert model.SerializeToString(deterministic=True) == before
-    assert operators(normalize(model)) == ["Reshape", "MatMul"]
+    assert operators(normalize(model, "y")) == ["Reshape", "Transpose", "MatMul"]
 
 
 def test_strip_head_ends_at_the_logits(build: Build) -> None:
     path = build("(float[N,4] x) => (float[N,3] y) { z = MatMul(x, w)  s = Softmax(z)  y = Identity(s) }", w=(4, 3))
     x = np.random.default_rng(0).standard_normal((5, 4), dtype=np.float32)
     model = onnx.load(path)
-    stripped = strip_head(model)
+    stripped = strip_head(model, "y")
     assert operators(stripped) == ["MatMul"]
     z = scores(stripped, x)
     np.testing.assert_allclose(np.exp(z) / np.exp(z).sum(1, keepdims=True), scores(model, x), atol=1e-6)
@@ -78,16 +82,24 @@ def test_weights_in_disguise_are_computed(build: Build, nodes: str, weight: np.n
         opset=21,
     )
     model = onnx.load(path)
-    folded = fold_constants(model)
-    assert operators(folded) == ["MatMul"]
-    assert [tensor.name for tensor in folded.graph.initializer] == ["v"]
+    network = network_of(model)
+    assert len([node for node in network.graph.nodes if node.op == "call_function"]) == 1
     x = np.random.default_rng(0).standard_normal((5, 4), dtype=np.float32)
-    np.testing.assert_allclose(exact_scores(folded, x), exact_scores(model, x), rtol=1e-6)
+    np.testing.assert_allclose(network(torch.from_numpy(x)), exact_scores(model, x), rtol=1e-6)
 
 
 def test_what_depends_on_the_input_is_not_folded(build: Build) -> None:
     path = build("(float[N,4] x) => (float[N,4] y) { a = Identity(x)  b = Cast<to = 1>(a)  y = Add(b, w) }", w=(4,))
-    assert operators(fold_constants(onnx.load(path))) == ["Identity", "Cast", "Add"]
+    network = network_of(onnx.load(path))
+    assert len([node for node in network.graph.nodes if node.op == "call_function"]) == 3
+
+
+def test_functions_are_put_in_place_of_their_calls() -> None:
+    model = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["": 17, "own": 1]> net (float[N,4] x) => (float[N,4] y) { y = own.twice(x) }
+        <domain: "own", opset_import: ["": 17]> twice (a) => (b) { b = Add(a, a) }""")
+    inlined = inline_functions(model)
+    assert operators(inlined) == ["Add"] and operators(model) == ["twice"]
 
 
 def test_lift_constants_keeps_the_value(build: Build) -> None:

@@ -1,37 +1,24 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from onnxray.converters import TensorSpec, TwinError, open_model
+from onnxray.converters import TensorSpec, TwinError, open_model, operators
 from onnxray.converters.parity import FLOAT, Parity, compare, random_inputs
-from onnxray.converters.to_torch import Twin
-from torch import Tensor, nn
+from torch import Tensor
 
 Build = Callable[..., Path]
 X = np.random.default_rng(2).random((9, 1, 4, 4), dtype=np.float32)
 
 
-class Noisy(nn.Module):
-    """A converted network with one wrong weight too many."""
-
-    def __init__(self, network: nn.Module, size: float) -> None:
-        super().__init__()
-        self.network, self.size = network, size
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.network(inputs)
-        return logits + self.size * torch.sin(9 * inputs.sum((1, 2, 3)))[:, None]
-
-
-def spoil(monkeypatch: pytest.MonkeyPatch, change: Callable[[nn.Module], nn.Module]) -> None:
-    """Let the converter return something other than what it made."""
-    from onnxray.converters import to_torch
-
-    convert: Any = to_torch._convert
-    monkeypatch.setattr(to_torch, "_convert", lambda model, file: change(convert(model, file)))
+def spoil(monkeypatch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]) -> None:
+    """Let the twin's MatMul return something else than what it computes."""
+    operator = operators.find("", "MatMul", 17)
+    assert operator
+    wrong = replace(operator, function=lambda a, b: change(torch.matmul(a, b)))
+    monkeypatch.setitem(operators._TABLE, ("", "MatMul"), {1: wrong})
 
 
 def test_a_faithful_twin_is_accepted_and_says_how_close_it_is(linear: Path) -> None:
@@ -42,7 +29,7 @@ def test_a_faithful_twin_is_accepted_and_says_how_close_it_is(linear: Path) -> N
 
 
 def test_a_twin_that_differs_is_refused_with_the_difference(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spoil(monkeypatch, lambda network: Noisy(network, 0.25))
+    spoil(monkeypatch, lambda y: y + 0.25 * torch.sin(900 * y))
     model = open_model(linear)
     with pytest.raises(TwinError, match=r"differs from onnxruntime by up to 0\.2\d* on logits of up to"):
         model.build_twin(X)
@@ -50,20 +37,27 @@ def test_a_twin_that_differs_is_refused_with_the_difference(linear: Path, monkey
         _ = model.torch
 
 
+def test_the_first_node_that_differs_is_named(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = build("(float[N,4] x) => (float[N,3] y) { a = Relu(x)  c = MatMul(a, w)  d = Relu(c)  y = Neg(d) }", w=(4, 3))
+    spoil(monkeypatch, lambda y: y + 0.5)
+    with pytest.raises(TwinError, match=r"; the first difference is at MatMul 'c', output 'c' \(0\.\d+\)$"):
+        open_model(path).build_twin(np.random.default_rng(0).random((5, 4), dtype=np.float32))
+
+
 def test_a_twin_that_gives_nan_is_refused(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spoil(monkeypatch, lambda network: Noisy(network, float("nan")))
+    spoil(monkeypatch, lambda y: y * float("nan"))
     with pytest.raises(TwinError, match="by up to nan"):
         open_model(linear).build_twin(X)
 
 
 def test_a_twin_of_another_width_is_refused(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spoil(monkeypatch, lambda network: nn.Sequential(network, nn.Linear(3, 1)))
-    with pytest.raises(TwinError, match=r"expected logits of shape \(41, 3\), got \(41, 1\)"):
+    spoil(monkeypatch, lambda y: y[:, :2])
+    with pytest.raises(TwinError, match=r"expected logits of shape \(41, 3\), got \(41, 2\)"):
         open_model(linear).build_twin(X)
 
 
 def test_a_twin_that_fails_is_refused(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spoil(monkeypatch, lambda network: nn.Linear(7, 3))
+    spoil(monkeypatch, lambda y: y.reshape(7, 3))
     with pytest.raises(TwinError, match=r"fails on inputs \(41, 1, 4, 4\)"):
         open_model(linear).build_twin(X)
 
@@ -117,8 +111,9 @@ def test_relative_of_a_network_that_gives_zero() -> None:
     assert Parity(0.5, 0.0, 1.0, 1, 1e-3).relative == 0.5
 
 
-def test_twin_is_frozen_and_in_evaluation_mode() -> None:
-    twin = Twin(nn.Sequential(nn.Linear(4, 3), nn.Dropout()))
-    assert not twin.training
+def test_twin_is_frozen_and_in_evaluation_mode(linear: Path) -> None:
+    model = open_model(linear)
+    model.build_twin(X)
+    twin = model.torch
     assert not any(module.training for module in twin.modules())
     assert not any(parameter.requires_grad for parameter in twin.parameters())

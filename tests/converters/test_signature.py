@@ -12,13 +12,13 @@ NO_CLASSIFIER = {
     "two inputs": ("(float[N,3] a, float[N,3] b) => (float[N,3] y) { y = Add(a, b) }", r"one input, got 2 \(a, b\)"),
     "no input": ("() => (float[1,3] y) { y = Constant <value = float[1,3] {1, 2, 3}> () }", "one input, got 0"),
     "two outputs": (
-        "(float[N,3] x) => (float[N,3] y, int64[N] label) { y = Relu(x)  label = ArgMax<axis = 1, keepdims = 0>(y) }",
-        r"one output, got 2 \(y, label\)",
+        "(float[N,3] x) => (float[N,3] y, float[N,3] z) { y = Relu(x)  z = Neg(y) }",
+        r"one output with scores, got 2 \(y, z\); say which holds them with --scores NAME",
     ),
-    "label": ("(float[N,3] x) => (int64[N] y) { y = ArgMax<axis = 1, keepdims = 0>(x) }", r"\(N, K\), got \(.*\)"),
+    "numbers that no ArgMax gave": (
+        "(float[N,3] x) => (int64[N] y) { s = ReduceSum<keepdims = 0>(x, axes)  y = Cast<to = 7>(s) }", r"\(N, K\), got \(.*\)",
+    ),
     "map": ("(float[N,4,8,8] x) => (float[N,4,8,8] y) { y = Relu(x) }", r"\(N, K\), got \(\?, 4, 8, 8\)"),
-    "one logit": ("(float[N,1] x) => (float[N,1] y) { y = Sigmoid(x) }", "single logit is not supported yet"),
-    "one logit, not declared": ("(float[N,1] x) => (float y) { y = Sigmoid(x) }", "single logit"),
     "text input": (
         "(string[N,3] x) => (string[N,3] y) { y = Identity(x) }",
         "'x' to be a tensor of numbers, got string",
@@ -34,7 +34,7 @@ NO_CLASSIFIER = {
 
 @pytest.mark.parametrize(("text", "words"), NO_CLASSIFIER.values(), ids=NO_CLASSIFIER)
 def test_what_is_no_classifier(build: Build, text: str, words: str) -> None:
-    path = build(text)
+    path = build(text, axes=np.array([1]))
     with pytest.raises(NotAClassifier, match=words) as caught:
         open_model(path)
     assert str(caught.value).startswith(str(path))

@@ -1,0 +1,74 @@
+"""TensorFlow to ONNX through tf2onnx, shared by all of its formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ModelError, NotAClassifier
+from ..facts import shown
+from ..messages import one_line
+from . import Converted, require
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from onnx import ModelProto
+
+__all__ = ["converted_function", "converted_keras", "exporter"]
+
+_OPSET = 17
+
+
+def exporter(extra: str) -> str:
+    """Return tf2onnx's name and version."""
+    return f"tf2onnx {require('tf2onnx', extra).__version__}"
+
+
+def converted_keras(model: Any, file: str) -> Converted:
+    """Convert a Keras model with one input and one output.
+
+    Raises:
+        MissingExtra: tf2onnx is not installed.
+        NotAClassifier: it has several inputs or outputs, or none that are known before it is called.
+        ModelError: tf2onnx cannot convert it.
+    """
+    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise NotAClassifier(f"{file}: expected one input and one output, got {len(inputs)} and {len(outputs)}")
+    shape, dtype = tuple(inputs[0].shape), str(inputs[0].dtype)
+    return converted_function(lambda x: model(x, training=False), shape, dtype, file, "keras")
+
+
+def converted_function(
+    function: Callable[[Any], Any], shape: tuple[int | None, ...], dtype: str, file: str, extra: str
+) -> Converted:
+    """Convert a function of TensorFlow on one tensor (N, ...).
+
+    Args:
+        function: gives the scores.
+        shape: of its input, with the batch axis; None for free ones.
+        dtype: of its input, such as "float32".
+        file: for messages.
+        extra: the extra that installs tf2onnx.
+
+    Raises:
+        MissingExtra: tf2onnx or TensorFlow is not installed.
+        ModelError: tf2onnx cannot convert it.
+    """
+    writer, tf = exporter(extra), require("tensorflow", extra)
+    import tf2onnx
+
+    traced = tf.function(lambda input: function(input), autograph=False)  # noqa: A006 - the input's name in the file
+    try:
+        model: ModelProto = tf2onnx.convert.from_function(traced, [tf.TensorSpec(shape, dtype, "input")], opset=_OPSET)[
+            0
+        ]
+    except Exception as error:  # noqa: BLE001 - tf2onnx raises anything
+        raise ModelError(f"{file}: tf2onnx cannot convert it, input {shown(shape)}: {one_line(error, 200)}") from None
+
+    def predict(inputs: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(traced(tf.constant(inputs, dtype)))
+
+    return Converted(model, predict, writer)
