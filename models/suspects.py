@@ -144,7 +144,8 @@ def _mark(o: Outcome) -> str:
 @click.option("--only", default="", help="Only models whose file name contains this.")
 @click.option("--samples", default=200, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-def main(folder: Path, data: Path, part: str, only: str, samples: int, seed: int) -> None:
+@click.option("--detector", "detectors", multiple=True, help="Method to run, may be repeated; if left out, all due.")
+def main(folder: Path, data: Path, part: str, only: str, samples: int, seed: int, detectors: tuple[str, ...]) -> None:
     """Scan every image model of FOLDER whose data set is in --data and print the verdicts beside the truth."""
     console = Console(width=150)
     outcomes = []
@@ -152,7 +153,7 @@ def main(folder: Path, data: Path, part: str, only: str, samples: int, seed: int
     with console.status("") as status:
         for number, suspect in enumerate(suspects, 1):
             status.update(f"{number} of {len(suspects)}: {suspect.path.name}")
-            outcomes.append(examine(suspect, ScanOptions(samples=samples, seed=seed)))
+            outcomes.append(examine(suspect, ScanOptions(samples=samples, seed=seed, detectors=detectors)))
             console.print(f"{suspect.path.name}: {outcomes[-1].label}, {outcomes[-1].seconds:.0f} s", style="dim")
     console.print(table(outcomes))
     console.print(summary(outcomes))
