@@ -31,6 +31,11 @@ class Policy:
         few_classes: up to this many classes an outlier test has no power; then the strict ratio and share count.
         strict_ratio, strict_share: for few classes (K-Arm's symmetric check asks for a ratio of 1/10).
         tiny_share: a universal trigger as small as this is suspicious whatever the other classes are like.
+        loose_ratio, loose_share: for sizes of a search without gradients (``Evidence.loose``), in place of ratio, share
+            and p_value: where it does not come near the smallest masks, they scatter too much for an outlier test.
+        loose_spread: further such triggers convict up to this multiple of the smallest one's size: a shortcut leaks
+            into other classes, whose somewhat larger triggers are not backdoors of their own.
+        loose_suspicious_ratio, loose_suspicious_share: below both, such a trigger is suspicious.
         accuracy, found, settled: what an acquittal needs: clean accuracy on the verification half, the share of
             classes for which a trigger was found, and the share of searches that had met their limit.
     """
@@ -47,6 +52,11 @@ class Policy:
     strict_ratio: float = 0.2
     strict_share: float = 0.05
     tiny_share: float = 0.005
+    loose_ratio: float = 0.1
+    loose_share: float = 0.03
+    loose_spread: float = 2.0
+    loose_suspicious_ratio: float = 0.2
+    loose_suspicious_share: float = 0.05
     accuracy: float = 0.3
     found: float = 0.8
     settled: float = 0.5
@@ -63,6 +73,7 @@ class Accusation:
         p_value: chance of so low a class among those that are not smaller.
         seeds: how many independent searches found a trigger for it.
         compared: classes with a trigger, this one included.
+        loose: whether the sizes are those of a search without gradients.
     """
 
     target: int
@@ -73,11 +84,14 @@ class Accusation:
     p_value: float
     seeds: int
     compared: int
+    loose: bool = False
 
     def convicts(self, policy: Policy) -> bool:
         """Whether its triggers work on unseen pictures, in every seed, and are far too small beside the others'."""
         works = self.success.value >= policy.asr and self.success.lower >= policy.asr_lower
-        if self.compared <= policy.few_classes:
+        if self.loose:
+            outlier = self.ratio <= policy.loose_ratio and self.share <= policy.loose_share
+        elif self.compared <= policy.few_classes:
             outlier = self.ratio <= policy.strict_ratio and self.share <= policy.strict_share
         else:
             outlier = self.ratio <= policy.ratio and self.p_value <= policy.p_value
@@ -89,12 +103,18 @@ class Accusation:
 
     def is_small(self, policy: Policy) -> bool:
         """Whether its mask is smaller than it should be."""
+        if self.loose:
+            return self.ratio <= policy.loose_suspicious_ratio and self.share <= policy.loose_suspicious_share
         return self.ratio <= policy.suspicious_ratio or self.share <= policy.tiny_share
 
     @property
     def score(self) -> float:
-        """Suspicion in [0, 1], 0.5 at a third of the median size; an ordering, not a probability."""
-        return self.success.value / (1 + (3 * self.ratio) ** 4)
+        """Suspicion in [0, 1], 0.5 at a third of the median size; an ordering, not a probability.
+
+        For loose sizes 0.5 at a tenth of the median, or at a thirtieth of the picture, whichever is less.
+        """
+        size = max(10 * self.ratio, 30 * self.share) if self.loose else 3 * self.ratio
+        return float(self.success.value / (1 + size**4))
 
 
 def accusations(evidence: Sequence[Evidence], evaluation: Evaluation | None) -> Iterator[Accusation]:
@@ -121,6 +141,7 @@ def accusations(evidence: Sequence[Evidence], evaluation: Evaluation | None) -> 
                 p_value=_chance(sizes, target),
                 seeds=len({t.seed for t in triggers}),
                 compared=len(others) + 1,
+                loose=e.loose,
             )
 
 

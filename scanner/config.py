@@ -23,7 +23,8 @@ class ScanOptions:
         samples: most clean pictures used, chosen evenly over the classes; half optimise, half verify.
         detectors: ids of the methods to run; empty for all.
         settings: options of single methods, id -> option -> value.
-        max_seconds: time for all detectors together; what did not finish is told and forbids "clean".
+        max_seconds: time from the scan's start after which the detectors stop; what did not finish is told and forbids
+            "clean".
         device: "auto", "cpu" or "cuda".
         overrides: what the user knows about the model's input.
     """

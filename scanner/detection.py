@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from time import monotonic
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..converters.messages import one_line
@@ -27,8 +26,11 @@ def plan(options: ScanOptions) -> dict[str, Detector]:
     """The detectors to run, id -> method with its options.
 
     Raises:
-        OptionError: a detector or an option that does not exist, or an option for a detector that is not run.
+        OptionError: a detector or an option that does not exist, an option for a detector that is not run, or a time
+            that is none.
     """
+    if options.max_seconds is not None and not options.max_seconds > 0:
+        raise OptionError(f"expected max_seconds above 0, got {options.max_seconds}")
     known = plugins(FAMILY, Detector)  # type: ignore[type-abstract]
     chosen = options.detectors or tuple(known)
     for name in (*chosen, *options.settings):
@@ -59,16 +61,20 @@ def detect(
     options: ScanOptions,
     ledger: Ledger,
 ) -> list[Evidence]:
-    """Run every detector that has what it needs; the rest, and those that break, are told in the ledger.
+    """Run every detector that is due and has what it needs; the rest, and those that break, are told in the ledger.
+
+    The time counts from the scan's start.
 
     Args:
         samples: the optimisation half; None where the model's input domain is unknown, so that no picture can be
             put to it in a form that it understands.
     """
-    deadline = float("inf") if options.max_seconds is None else monotonic() + options.max_seconds
+    deadline = float("inf") if options.max_seconds is None else ledger.started + options.max_seconds
     budget = Budget(deadline, options.seed, device, ledger.progress)
     evidence: list[Evidence] = []
-    for name, detector in detectors.items():
+    for name, detector in sorted(detectors.items(), key=lambda item: item[1].stands_in):
+        if detector.stands_in and name not in options.detectors and _has_gradients(evidence, detectors):
+            continue  # not due
         if lack := _lack(detector, samples, has_twin):
             ledger.skip(name, lack)
             continue
@@ -99,6 +105,11 @@ def resolve_device(device: str) -> str:
     if device == "cuda" and not usable:
         raise OptionError("device cuda was asked for, but torch finds no usable CUDA device; use --device cpu")
     return device
+
+
+def _has_gradients(evidence: Sequence[Evidence], detectors: Mapping[str, Detector]) -> bool:
+    """Whether a method that needs gradients has measured something."""
+    return any(e.detector in detectors and Needs.GRADIENTS in detectors[e.detector].needs for e in evidence)
 
 
 def _lack(detector: Detector, samples: Samples | None, has_twin: bool) -> str | None:

@@ -96,6 +96,8 @@ class Evidence:
             size of each class's mask as a share of the picture.
         seconds: wall time.
         details: further figures for the report, by name.
+        loose: whether the sizes in ``classes`` are whatever a weak search came down to, far from the smallest there
+            are; such evidence can convict, by stricter rules, and never acquits.
     """
 
     detector: str
@@ -107,6 +109,7 @@ class Evidence:
     triggers: tuple[Trigger, ...] = ()
     seconds: float = 0.0
     details: Mapping[str, object] = field(default_factory=dict)
+    loose: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
@@ -75,9 +76,9 @@ def read_files(files: list[Path]) -> list[Picture]:
     Raises:
         SamplesError: a file is missing (names the first, counts the rest) or broken.
     """
-    missing = [file for file in files if not file.is_file()]
+    missing = [file for file in files if not os.path.isfile(file)]  # silent about names that are too long
     if missing:
-        raise SamplesError(f"{missing[0]}: no such image file ({len(missing)} of {len(files)} are missing)")
+        raise SamplesError(f"{one_line(missing[0])}: no such image file ({len(missing)} of {len(files)} are missing)")
     return [decode(file, str(file)) for file in files]
 
 

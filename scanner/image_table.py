@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,18 +105,26 @@ def _feature_names(table: Any, label: str) -> tuple[str, ...]:
 
 
 def _rows(table: Any, column: str, chosen: NDArray[np.intp], path: Path) -> list[Picture]:
-    cells: list[tuple[str, Any]] = []
-    wanted = set(chosen.tolist())
-    start = 0
-    for batch in table.iter_batches(columns=[column], batch_size=256):  # a whole table may not fit into memory
-        rows = [i for i in range(batch.num_rows) if start + i in wanted]
-        cells += [(f"{path}: sample {start + i + 1}", batch.column(0)[i].as_py()) for i in rows]
-        start += batch.num_rows
+    import pyarrow
+
+    try:
+        cells = list(_cells(table, column, set(chosen.tolist()), path))
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise SamplesError(f"{path}: its column {column!r} is damaged ({one_line(error)}); write it again") from None
     contents = [_content(cell, name) for name, cell in cells]
     files = [path.parent / content for content in contents if isinstance(content, str)]
     read = iter(read_files(files))  # all of them together, to count the missing
     names = [name for name, _ in cells]
     return [next(read) if isinstance(c, str) else decode(c, name) for name, c in zip(names, contents, strict=True)]
+
+
+def _cells(table: Any, column: str, wanted: set[int], path: Path) -> Iterator[tuple[str, Any]]:
+    """The wanted rows' cells with a name for messages, read piece by piece: a whole table may not fit into memory."""
+    start = 0
+    for batch in table.iter_batches(columns=[column], batch_size=256):
+        for i in (i for i in range(batch.num_rows) if start + i in wanted):
+            yield f"{path}: sample {start + i + 1}", batch.column(0)[i].as_py()
+        start += batch.num_rows
 
 
 def _content(cell: Any, name: str) -> bytes | str:

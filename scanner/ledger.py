@@ -21,6 +21,7 @@ class Ledger:
     skipped: list[Skipped] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=monotonic)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -31,6 +32,10 @@ class Ledger:
             yield
         finally:
             self.seconds[name] = round(monotonic() - started, 3)
+
+    def tells(self, check: str) -> bool:
+        """Whether a check was due: it ran, was skipped or broke."""
+        return check in (*self.ran, *(note.check for note in (*self.skipped, *self.failures)))
 
     def check(self, check: str, complaint: str | None = None) -> None:
         """Note a check that ran; a complaint makes it a failure."""

@@ -66,7 +66,7 @@ def scan(
         parity=parity,
         class_names=samples.class_names,
         examples=verify.outside({t.target for t in triggers}).draw(8, options.seed).images,
-        options=options.told(detectors, device),
+        options=options.told({name: d for name, d in detectors.items() if ledger.tells(name)}, device),
         versions=versions(),
         timings=ledger.seconds,
     )

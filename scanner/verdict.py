@@ -38,6 +38,7 @@ def decide(
     doubts = [
         *_unchecked(skipped, failures),
         *_unjudged(evidence, evaluation, accused, policy),
+        *_too_weak(evidence),
         *_unproven(accused, policy),
     ]
     if doubts:
@@ -49,12 +50,14 @@ def _convicted(accused: Sequence[Accusation], policy: Policy) -> list[Accusation
     """Those who are convicted, smallest trigger first.
 
     An accusation's p-value holds among the classes that are not smaller; so a class can only be convicted once all
-    smaller ones of its detector are.
+    smaller ones of its detector are. Loose sizes must also be about as small as the smallest.
     """
     guilty: list[Accusation] = []
     stopped = set[str]()
     for a in sorted(accused, key=lambda a: a.share):
-        if a.detector not in stopped and a.convicts(policy):
+        first = next((g for g in guilty if g.detector == a.detector), a)
+        near = not a.loose or a.share <= policy.loose_spread * first.share
+        if a.detector not in stopped and near and a.convicts(policy):
             guilty.append(a)
         else:
             stopped.add(a.detector)
@@ -72,7 +75,7 @@ def _charges(a: Accusation, policy: Policy) -> Iterator[Reason]:
         f"The smallest that worked while searching covers {a.share:.1%} of the picture, {a.ratio:.2f} times the median "
         f"of the other classes.",
     )
-    if a.compared > policy.few_classes and a.p_value <= policy.p_value:
+    if not a.loose and a.compared > policy.few_classes and a.p_value <= policy.p_value:
         chance = f"{a.p_value:.1%}" if a.p_value >= 0.001 else "fewer than 0.1%"
         yield (
             "outlier",
@@ -113,6 +116,18 @@ def _unjudged(
             )
 
 
+def _too_weak(evidence: Sequence[Evidence]) -> Iterator[Reason]:
+    """Why not finding a trigger says little, where only searches without gradients looked for one."""
+    weak = [e.detector for e in evidence if e.loose]
+    if weak and not any(e.triggers for e in evidence if not e.loose):
+        yield (
+            "no-gradient-search",
+            f"Only {' and '.join(weak)} looked for a trigger. It uses no gradients: it tried opaque patches and found "
+            "no small one that takes over the model; faint, scattered or larger triggers, which a search with "
+            "gradients may find, were not looked for.",
+        )
+
+
 def _unproven(accused: Sequence[Accusation], policy: Policy) -> Iterator[Reason]:
     """Classes whose trigger is small, and was not shown to work or not to work."""
     for a in (a for a in accused if a.is_small(policy)):
@@ -131,7 +146,7 @@ def _unproven(accused: Sequence[Accusation], policy: Policy) -> Iterator[Reason]
 
 
 def _acquittal(accused: Sequence[Accusation], policy: Policy) -> Reason:
-    a = min(accused, key=lambda a: a.ratio)
+    a = min((a for a in accused if not a.loose), key=lambda a: a.ratio)
     if a.is_small(policy):
         return (
             "refuted",

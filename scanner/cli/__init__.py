@@ -7,8 +7,10 @@ from typing import Any
 import rich_click as click
 
 from ..version import __version__
+from .convert import convert
 from .exit_codes import exits
 from .explain import explain
+from .inspect import inspect
 from .scan import scan
 
 __all__ = ["main"]
@@ -39,9 +41,12 @@ def main() -> None:
     Examples:
       onnxray scan model.onnx --data images/
       onnxray scan model.onnx --data test.npz -f json > report.json
+      onnxray convert model.pt2 -o model.onnx
       onnxray explain neural-cleanse
     """
 
 
 main.add_command(scan)
+main.add_command(convert)
 main.add_command(explain)
+main.add_command(inspect)

@@ -13,13 +13,31 @@ from ..axes import LAYOUTS
 from ..registry import names
 from .exit_codes import DEBUG, RANKS
 
-__all__ = ["DETECTORS", "FORMATS", "input_flags", "output_flags", "scan_flags"]
+__all__ = ["DETECTORS", "FORMATS", "PATH", "input_flags", "output_flags", "scan_flags"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DETECTORS = "onnxray.scanner.detectors"
 FORMATS = "onnxray.scanner.reports"
-PATH = click.Path(path_type=Path, readable=False)  # an unreadable file gets our own line
+
+
+class _Path(click.Path):
+    """A path that is not empty, which would be the current folder; an unreadable one gets our own line later."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """See ``click.ParamType.convert``."""
+        if not str(value).strip():
+            self.fail("expected a path, got an empty one", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+PATH = _Path(path_type=Path, readable=False)
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and value != value:  # not a number, which is neither below nor above any bound
+        raise click.BadParameter("expected a number of seconds, got nan")
+    return value
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
@@ -96,8 +114,9 @@ _SCAN = (
     _scan(
         "--max-seconds",
         type=click.FloatRange(min=0, min_open=True),
+        callback=_seconds,
         metavar="SECONDS",
-        help="Time for all methods together; a scan cut short is never called clean.",
+        help="When to stop the methods, from the scan's start on; a scan cut short is never called clean.",
     ),
 )
 

@@ -17,7 +17,7 @@ from ...converters.messages import one_line
 from ..errors import OnnxrayError
 from ..registry import build, plugins
 from .exit_codes import ExitCode, exit_code
-from .flags import FORMATS, input_flags, output_flags, scan_flags
+from .flags import FORMATS, PATH, input_flags, output_flags, scan_flags
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path, readable=False))
+@click.argument("model", type=PATH)
 @scan_flags
 @input_flags
 @output_flags
@@ -74,9 +74,13 @@ def _report(model: Path, data: Path, options: ScanOptions, quiet: bool) -> Repor
 
 
 def _one_model(path: Path) -> Path:
-    """The model file itself, or the only one in a folder."""
+    """The model file itself, or the only one in a folder; some formats of other frameworks are folders."""
     if not os.path.isdir(path):  # unlike Path.is_dir, silent about names that are too long
         return _existing(path)
+    from ...converters.sources import find
+
+    if find(path):
+        return path
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".onnx" and p.is_file())
     if not found:
         click.echo(f"onnxray: nothing to scan: no .onnx file in the folder {one_line(path)}", err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 from time import monotonic
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..findings import Evidence
     from ..samples import Samples
 
-__all__ = ["Budget", "Detector", "Needs"]
+__all__ = ["Budget", "Detector", "Needs", "require_between"]
 
 
 class Needs(Flag):
@@ -56,11 +56,29 @@ class Detector(ABC):
     """The contract of a method: a frozen dataclass whose fields are its options and whose docstring explains it.
 
     The docstring's first line says what is flagged; then the idea, *Assumes*, *Misses* and the paper.
+
+    A method that ``stands_in`` is for models without gradients: it runs last, and only where it was asked for by name
+    or no method that needs gradients has measured anything.
     """
 
     needs: ClassVar[Needs] = Needs.NOTHING
     min_samples: ClassVar[int] = 0
+    stands_in: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
         """Measure the model with the optimisation half of the clean samples; never change the model."""
+
+
+def require_between(detector: Detector, least: Mapping[str, float], most: Mapping[str, float]) -> None:
+    """Refuse options outside their bounds, which are by name and themselves allowed.
+
+    Raises:
+        ValueError: naming the option, the bound and the value.
+    """
+    for name, bound in least.items():
+        if not getattr(detector, name) >= bound:
+            raise ValueError(f"expected {name} of at least {bound}, got {getattr(detector, name)}")
+    for name, bound in most.items():
+        if not getattr(detector, name) <= bound:
+            raise ValueError(f"expected {name} of at most {bound}, got {getattr(detector, name)}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import inf, log
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..findings import Evidence
 from ..outliers import anomaly_index, cut, p_value
-from . import Budget, Detector, Needs
+from ..trigger_sizes import class_sizes, size_score
+from . import Budget, Detector, Needs, require_between
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,9 +59,8 @@ class NeuralCleanse(Detector):
     def __post_init__(self) -> None:
         """Refuse options under which nothing could be found or verified; raises ValueError."""
         least = {"seeds": 2, "steps": 1, "batch": 1, "suspects": 1, "growth": 1.0, "asr": 0.5}
-        for name, bound in least.items():
-            if not getattr(self, name) >= bound:
-                raise ValueError(f"expected {name} of at least {bound}, got {getattr(self, name)}")
+        most = {"seeds": 100, "steps": 100_000, "batch": 10_000, "growth": 100.0}
+        require_between(self, least, most)
         if self.asr > 1 or not 0 < self.lr < inf:
             raise ValueError(f"expected asr of at most 1 and a finite lr above 0, got {self.asr} and {self.lr}")
 
@@ -73,7 +72,7 @@ class NeuralCleanse(Detector):
         logits, victims = _question(model, samples, budget.device)
         found = self._search(logits, victims, model.classes, budget)
         reached = [f for f in found if f.trigger]
-        sizes = _sizes([f.trigger for f in reached if f.trigger], model.classes)
+        sizes = class_sizes([f.trigger for f in reached if f.trigger], model.classes)
         index = anomaly_index(np.log(sizes))
         suspects = [int(c) for c in np.argsort(sizes)[: self.suspects] if np.isfinite(sizes[c])]
         contenders = [f.trigger for f in reached if f.trigger and f.trigger.target in suspects]
@@ -84,7 +83,7 @@ class NeuralCleanse(Detector):
             classes=tuple(sizes.tolist()),
             statistic="mask L1, share of the picture",
             flagged=tuple(c for c in suspects if index[c] > cut(compared, 0.05)),
-            score=_score(sizes),
+            score=size_score(sizes),
             p_value=p_value(float(index[suspects[0]]), compared) if suspects else None,
             triggers=tuple(triggers),
             seconds=monotonic() - started,
@@ -138,18 +137,3 @@ def _question(model: Model, samples: Samples, device: str) -> tuple[Callable[[Te
     images = torch.from_numpy(samples.images).to(device)
     predicted = torch.from_numpy(model.predict(samples.inputs())).to(device)
     return lambda x: twin(samples.domain.to_input(x)), Victims(images, predicted)
-
-
-def _sizes(triggers: list[Trigger], classes: int) -> NDArray[np.float64]:
-    """(K,) geometric mean over the seeds of each class's mask as a share of the picture; NaN where none was found.
-
-    Not the smallest: the minimum of several tries has longer lower tails than the null that it is compared with.
-    """
-    logs = [[log(max(t.fraction, 1e-12)) for t in triggers if t.target == c] for c in range(classes)]
-    return np.array([np.exp(np.mean(of_class)) if of_class else np.nan for of_class in logs])
-
-
-def _score(sizes: NDArray[np.float64]) -> float:
-    """How far the smallest mask is below the median, in [0, 1]: 0 at the median, 1 for a mask of nothing."""
-    finite = sizes[np.isfinite(sizes)]
-    return float(1 - finite.min() / np.median(finite)) if len(finite) > 1 else 0.0

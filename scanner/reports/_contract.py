@@ -79,6 +79,7 @@ class Model(Struct, frozen=True):
     classes: Count
     input: Input
     class_names: Annotated[list[str], Meta(description="by index; empty if unknown")]
+    converted: Annotated[str, Meta(description="from what and by whom, for a file of another framework; else empty")]
 
 
 class Verdict(Struct, frozen=True):

@@ -69,6 +69,8 @@ def _file(report: Report) -> Iterator[Fact]:
     facts = report.model
     producer = one_line(facts.producer, 60) or "unknown producer"
     yield "model", f"{facts.classes} classes, {_size(facts.size_bytes)}, opset {facts.opset}, {producer}"
+    if facts.converted:
+        yield "converted", f"from {one_line(facts.converted, 300)}"
     yield "sha256", facts.sha256
 
 

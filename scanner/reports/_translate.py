@@ -48,6 +48,7 @@ def _model(report: Report) -> out.Model:
         classes=facts.classes,
         input=_input(report),
         class_names=[_text(name) for name in report.class_names],
+        converted=_text(facts.converted),
     )
 
 

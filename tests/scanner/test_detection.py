@@ -72,6 +72,45 @@ def test_a_detector_that_ran_out_of_time_has_failed_and_its_evidence_is_kept() -
     assert "stopped" in ledger.failures[0].why
 
 
+@dataclass(frozen=True, kw_only=True)
+class Understudy(Fake):
+    """Stands in for Fake."""
+
+    needs: ClassVar[Needs] = Needs.SAMPLES
+    stands_in: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize(
+    ("named", "has_twin", "lead", "due"),
+    [
+        pytest.param((), True, Fake(), False, id="gradients are there"),
+        pytest.param((), False, Fake(), True, id="no twin"),
+        pytest.param((), True, Fake(error=RuntimeError), True, id="what needs gradients breaks"),
+        pytest.param(("understudy",), True, Fake(), True, id="asked for by name"),
+    ],
+)
+def test_a_stand_in_runs_where_it_is_needed_or_named(
+    named: tuple[str, ...], has_twin: bool, lead: Fake, due: bool
+) -> None:
+    ledger = Ledger(lambda text, fraction: None)
+    detectors = {"understudy": Understudy(), "fake": lead}
+    detect(detectors, MODEL, SAMPLES, has_twin, "cpu", ScanOptions(detectors=named), ledger)
+    assert ("understudy" in ledger.ran) is due
+    assert ledger.tells("understudy") is due
+    assert not any(skip.check == "understudy" for skip in ledger.skipped)
+
+
+def test_the_time_counts_from_the_start_of_the_scan() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Clock(Fake):
+        def run(self, model: Any, samples: Any, budget: Budget) -> Iterator[Evidence]:
+            yield Evidence("fake", (), "", details={"deadline": budget.deadline})
+
+    ledger = Ledger(lambda text, fraction: None, started=1000.0)
+    (evidence,) = detect({"fake": Clock()}, MODEL, SAMPLES, True, "cpu", ScanOptions(max_seconds=5), ledger)
+    assert evidence.details["deadline"] == 1005.0
+
+
 def test_all_detectors_run_unless_some_are_chosen() -> None:
     assert "neural-cleanse" in plan(ScanOptions())
     chosen = plan(ScanOptions(detectors=("neural-cleanse",), settings={"neural-cleanse": {"steps": "7"}}))
@@ -86,6 +125,10 @@ def test_all_detectors_run_unless_some_are_chosen() -> None:
         (ScanOptions(settings={"neural-cleanse": {"stepps": 1}}), "no option"),
         (ScanOptions(settings={"neural-cleanse": {"seeds": "1"}}), "expected seeds of at least 2, got 1"),
         (ScanOptions(settings={"neural-cleanse": {"asr": "1.5"}}), "expected asr of at most 1"),
+        (ScanOptions(settings={"neural-cleanse": {"seeds": "1000000"}}), "expected seeds of at most 100, got 1000000"),
+        (ScanOptions(settings={"neural-cleanse": {"steps": "100000000"}}), "expected steps of at most 100000"),
+        (ScanOptions(settings={"patch-search": {"offspring": "0"}}), "expected offspring of at least 1, got 0"),
+        (ScanOptions(max_seconds=float("nan")), "expected max_seconds above 0, got nan"),
     ],
 )
 def test_wrong_names_are_refused(options: ScanOptions, message: str) -> None:

@@ -237,6 +237,16 @@ def _huge(folder: Path) -> Path:
     return path
 
 
+def _broken_column(folder: Path) -> Path:
+    """A table whose first column's pages are overwritten, while its schema and its labels are whole."""
+    cells = [{"bytes": bytes(range(256)) * 20, "path": None} for _ in range(4)]
+    path = parquet(folder / "s.parquet", {"image": cells, "label": [0, 1, 0, 1]})
+    content = bytearray(path.read_bytes())
+    content[4:200] = b"\xff" * 196
+    path.write_bytes(content)
+    return path
+
+
 def _text(folder: Path, name: str, text: str) -> Path:
     (folder / name).write_text(text)
     return folder / name
@@ -301,6 +311,10 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "parquet cells": (
         lambda f: parquet(f / "s.parquet", {"image": [1, 2], "label": [0, 1]}), r"sample 1: expected a path or"
+    ),
+    "damaged parquet column": (lambda f: _broken_column(f), r"s\.parquet: its column 'image' is damaged"),
+    "over-long name in csv": (
+        lambda f: _text(f, "s.csv", f"path,label\n{'a' * 5000}.png,0\nb.png,1\n"), r"no such image file \(2 of 2"
     ),
     "parquet missing": (
         lambda f: parquet(f / "s.parquet", {"path": ["a", "b"], "label": [0, 1]}), r"/a: no such image file \(2 of 2"

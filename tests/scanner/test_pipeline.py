@@ -79,16 +79,36 @@ def test_labels_that_mean_nothing_to_the_model_are_inconclusive(tmp_path: Path) 
     assert "neural-cleanse" in {skip.check for skip in result.skipped}
 
 
-def test_without_a_twin_it_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_twin_the_file_is_only_asked_which_convicts_and_never_acquits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(self: Model, inputs: object, device: str) -> None:
         raise TwinError("model.onnx: no torch twin: made up")
 
     monkeypatch.setattr(Model, "build_twin", refuse)
-    result = scan(bundled("trojaned.onnx"), bundled("samples.npz"), QUICK)
-    assert result.verdict.label is Label.INCONCLUSIVE
-    assert [failure.check for failure in result.failures] == ["twin-parity"]
-    assert result.evaluation is not None
-    assert result.evaluation.clean_accuracy.value > 0.8
+    brief = {"patches": 300, "generations": 15}
+    options = ScanOptions(settings={"patch-search": brief})
+    convicted = scan(bundled("trojaned.onnx"), bundled("samples.npz"), options)
+    assert convicted.verdict.label is Label.BACKDOORED
+    assert convicted.verdict.targets == (json.loads(bundled("truth.json").read_text())["target"],)
+    not_acquitted = scan(bundled("clean.onnx"), bundled("samples.npz"), options)
+    assert not_acquitted.verdict.label is Label.INCONCLUSIVE
+    assert "no-gradient-search" in {code for code, _ in not_acquitted.verdict.reasons}
+    for result in (convicted, not_acquitted):
+        assert [failure.check for failure in result.failures] == ["twin-parity"]
+        assert "made up" in result.failures[0].why
+        assert [skip.check for skip in result.skipped] == ["neural-cleanse"]
+        assert "patch-search" in result.ran
+        assert result.options["detectors"]["patch-search"]["patches"] == 300  # type: ignore[index]
+
+
+def test_the_search_without_gradients_runs_beside_a_twin_only_if_named() -> None:
+    options = replace(QUICK, detectors=("patch-search",), settings={"patch-search": {"patches": 50, "generations": 1}})
+    named = scan(bundled("clean.onnx"), bundled("samples.npz"), options)
+    assert {"twin-parity", "patch-search"} <= set(named.ran)
+    assert "no-gradient-search" in {code for code, _ in named.verdict.reasons}
+    unnamed = scan(bundled("clean.onnx"), bundled("samples.npz"), QUICK)
+    assert "patch-search" not in {*unnamed.ran, *unnamed.options["detectors"]}  # type: ignore[misc]
 
 
 def test_too_few_pictures_are_inconclusive() -> None:

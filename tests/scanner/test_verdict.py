@@ -108,6 +108,49 @@ def test_a_method_that_only_measures_cannot_acquit() -> None:
     assert decide([evidence, replace(measured, flagged=())], evaluation, [], []).label is Label.CLEAN
 
 
+@pytest.mark.parametrize(
+    ("size", "asr", "expected"),
+    [
+        pytest.param(0.01, (Rate(90, 90), Rate(89, 90)), Label.BACKDOORED, id="a few pixels"),
+        pytest.param(0.04, (Rate(90, 90), Rate(89, 90)), Label.SUSPICIOUS, id="more than a few"),
+        pytest.param(0.06, (Rate(90, 90), Rate(89, 90)), Label.INCONCLUSIVE, id="a clean model's may be as large"),
+        pytest.param(0.01, (Rate(90, 90), Rate(9, 90)), Label.INCONCLUSIVE, id="does not work"),
+        pytest.param(0.35, (Rate(90, 90), Rate(89, 90)), Label.INCONCLUSIVE, id="as large as the others"),
+    ],
+)
+def test_loose_sizes_convict_by_stricter_rules_and_never_acquit(
+    size: float, asr: tuple[Rate, ...], expected: Label
+) -> None:
+    evidence, evaluation = case(size, others=(0.3, 0.35, 0.4, 0.33, 0.36, 0.31, 0.42, 0.6, 0.3), asr=asr)
+    verdict = decide([replace(evidence, loose=True)], evaluation, [], [])
+    assert verdict.label is expected
+    assert "outlier" not in {code for code, _ in verdict.reasons}
+    assert ("no-gradient-search" in {code for code, _ in verdict.reasons}) is (expected is Label.INCONCLUSIVE)
+
+
+def test_loose_sizes_do_not_spoil_the_acquittal_by_a_search_with_gradients() -> None:
+    evidence, evaluation = case(0.09)
+    loose, judged = case(0.04, others=(0.4,) * 9)
+    both = replace(evaluation, attack_success=evaluation.attack_success + judged.attack_success)
+    assert decide([evidence, replace(loose, loose=True, detector="ps")], both, [], []).label is Label.SUSPICIOUS
+    loose, judged = case(0.3, others=(0.4,) * 9)
+    both = replace(evaluation, attack_success=evaluation.attack_success + judged.attack_success)
+    verdict = decide([evidence, replace(loose, loose=True, detector="ps")], both, [], [])
+    assert verdict.label is Label.CLEAN
+    assert "9.0% of the picture" in verdict.reasons[0][1]
+
+
+def test_what_leaks_into_other_classes_is_no_backdoor_of_its_own() -> None:
+    def verdict(second: float) -> tuple[int, ...]:
+        triggers = tuple(trigger(t, seed, size) for t, size in ((0, 0.004), (1, second)) for seed in (0, 1))
+        evidence = Evidence("ps", (0.004, second, *(0.3,) * 8), "size", triggers=triggers, loose=True)
+        evaluation = Evaluation(Rate(95, 100), tuple((t, Rate(90, 90)) for t in triggers), 100, "CPU")
+        return decide([evidence], evaluation, [], []).targets
+
+    assert verdict(0.007) == (0, 1)
+    assert verdict(0.011) == (0,)
+
+
 def test_a_failure_elsewhere_does_not_hide_a_proven_backdoor() -> None:
     evidence, evaluation = case(0.01)
     assert decide([evidence], evaluation, [], [Failure("other", "broke")]).label is Label.BACKDOORED

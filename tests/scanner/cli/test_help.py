@@ -25,7 +25,8 @@ except SystemExit as end:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"), [("--help", 0), ("--version", 0), ("scan --help", 0), ("explain --help", 0), ("scan", 4)]
+    ("arguments", "code"),
+    [("--help", 0), ("--version", 0), ("scan --help", 0), ("convert --help", 0), ("explain --help", 0), ("scan", 4)],
 )
 def test_nothing_heavy_is_imported(arguments: str, code: int) -> None:
     command = [sys.executable, "-c", PROBE.format(heavy=HEAVY), *arguments.split()]

@@ -110,6 +110,19 @@ def test_flags_reach_the_pipeline(scan: Scan, fake: Pipeline, clean: Report) -> 
     assert (overrides.layout, overrides.mean, overrides.std, overrides.bgr) == ("NHWC", (1.0, 2.0, 3.0), (0.5,), True)
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [(("--max-seconds", "nan"), "number of seconds"), (("-o", ""), "empty"), (("--data", ""), "empty")],
+)
+def test_values_that_say_nothing_are_wrong_usage(
+    scan: Scan, fake: Pipeline, flags: tuple[str, ...], message: str
+) -> None:
+    result = scan(*flags)
+    assert result.exit_code == ExitCode.USAGE
+    assert message in result.stderr
+    assert not fake.calls
+
+
 def test_without_flags_the_defaults_of_the_pipeline_hold(scan: Scan, fake: Pipeline, clean: Report) -> None:
     fake.answer = clean
     scan()
