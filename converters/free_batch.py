@@ -55,6 +55,8 @@ def _same_rows(model: ModelProto, freed: ModelProto, spec: TensorSpec) -> bool:
     try:
         expected = Session(model.SerializeToString(), spec, answer, "model").run(inputs)
         session = Session(freed.SerializeToString(), free_spec, answer, "model")
+        if session.find_batch(inputs) is not None:  # it declares a free axis and takes single inputs only
+            return False
         return all(_close(session.run(inputs[:n]), expected[:n]) for n in _PROOF_BATCHES)
     except ModelError:
         return False

@@ -231,4 +231,6 @@ def _port(name: str, type_: TypeProto) -> Port:
     known = tensor.elem_type in TensorProto.DataType.values() and tensor.elem_type
     dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type).name if known else "unknown"
     dtype = "text" if dtype == "object" else dtype
-    return Port(one_line(name), f"{dtype} {shown([d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim])}")
+    return Port(
+        one_line(name), f"{dtype} {shown([d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim])}"
+    )

@@ -186,9 +186,7 @@ def _reopen(path: str, sha256: str, options: _Options) -> Model:
     return model
 
 
-def _logits_session(
-    source: Source, spec: TensorSpec, answer: Answer, options: _Options, classes: int = 0
-) -> Session:
+def _logits_session(source: Source, spec: TensorSpec, answer: Answer, options: _Options, classes: int = 0) -> Session:
     """The file up to its logits, in onnxruntime."""
     from .answers import Answer, Reading
     from .normalize import inline_functions, strip_head

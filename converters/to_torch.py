@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+
 from onnx import ModelProto
 from torch import fx
 

@@ -88,7 +88,7 @@ class Walk:
         for node in self.graph.node:
             try:
                 self._add(node)
-            except Exception as error:  # noqa: BLE001 - an operator folded on foreign constants may raise anything
+            except Exception as error:
                 kind = "" if isinstance(error, Unsupported) else f"{type(error).__name__}: "
                 raise Unsupported(f"{_described(node)}: {kind}{one_line(error)}") from error
         self._fx.output(tuple(self.argument(self._value(output.name)) for output in self.graph.output))

@@ -24,7 +24,11 @@ from onnxray.scanner.samples import Samples
 
 DETECTORS = plugins("onnxray.scanner.detectors", Detector)  # type: ignore[type-abstract]
 FORMATS = plugins("onnxray.scanner.reports", Format)  # type: ignore[type-abstract]
-QUICK: dict[str, Any] = {"steps": 10, "patches": 200, "generations": 3}  # options that make a method quick, where it has them
+QUICK: dict[str, Any] = {
+    "steps": 10,
+    "patches": 200,
+    "generations": 3,
+}  # options that make a method quick, where it has them
 
 
 @cache

@@ -44,8 +44,8 @@ def refuse_unsafe(path: Path) -> None:
     found = sorted(name for name in names if _UNSAFE.fullmatch(name))
     if found:
         raise Refused(
-            f"{path}: refused: its program calls {one_line(', '.join(found), 160)}, which may touch files or run code; save "
-            "it again without, or export it to ONNX where it was made"
+            f"{path}: refused: its program calls {one_line(', '.join(found), 160)}, which may touch files or run "
+            "code; save it again without, or export it to ONNX where it was made"
         )
 
 

@@ -41,8 +41,9 @@ def sanitised(content: bytes, file: str) -> bytes:
     unknown = sorted({node.op for node in _nodes(graph)} - _known())
     if unknown:
         raise Refused(
-            f"{file}: refused: its graph holds operators that are no plain arithmetic ({one_line(', '.join(unknown), 160)}); "
-            "they may touch files or run code. Export it again without them, or to ONNX where it was made"
+            f"{file}: refused: its graph holds operators that are no plain arithmetic "
+            f"({one_line(', '.join(unknown), 160)}); they may touch files or run code."
+            " Export it again without them, or to ONNX where it was made"
         )
     return bytes(message.SerializeToString())
 

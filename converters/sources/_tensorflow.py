@@ -59,9 +59,14 @@ def converted_function(
     """
     writer, tf = exporter(extra), require("tensorflow", extra)
     import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    traced = tf.function(lambda input: function(input), autograph=False)  # noqa: A006 - the input's name in the file
+    spec = tf.TensorSpec(shape, dtype, "input")
+    traced = tf.function(lambda input: function(input), autograph=False)
     try:
+        concrete = traced.get_concrete_function(spec)
+        frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)  # else captures become inputs
+        alone = tf.function(lambda input: frozen(input)[0], autograph=False)
         model: ModelProto = tf2onnx.convert.from_function(traced, [tf.TensorSpec(shape, dtype, "input")], opset=_OPSET)[
             0
         ]

@@ -38,7 +38,10 @@ class Keras(Framework):
             if starts_with(path, _HDF5):
                 _judge_hdf5(path, self.extra)
                 return _converted(path, path, self.extra)
-            return _converted(path, _judged_archive(path, Path(folder)), self.extra)
+            safe = _judged_archive(path, Path(folder))
+            with _opened(Path(folder) / _WEIGHTS, path, self.extra) as weights:
+                _refuse_links(weights, path, require("h5py", self.extra))
+            return _converted(path, safe, self.extra)
 
 
 def _converted(path: Path, safe: Path, extra: str) -> Converted:
@@ -47,6 +50,8 @@ def _converted(path: Path, safe: Path, extra: str) -> Converted:
     keras = require("keras", extra)
     from ._tensorflow import converted_keras
 
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(f"{path}: Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow to convert it")
     try:
         model = keras.saving.load_model(safe, compile=False, safe_mode=True)
     except Exception as error:  # noqa: BLE001 - Keras raises anything on a file it cannot read
@@ -90,18 +95,22 @@ def _mapping(text: bytes | str, path: Path) -> dict[str, Any]:
 
 
 def _judge_hdf5(path: Path, extra: str) -> None:
-    h5py = require("h5py", extra)
-    try:
-        with h5py.File(path, "r") as file:
-            config = file.attrs.get("model_config")
-            _refuse_links(file, path, h5py)
-    except OSError as error:
-        raise ModelError(f"{path}: not readable as HDF5 ({one_line(error, 160)}); download or save it again") from None
+    with _opened(path, path, extra) as file:
+        config = file.attrs.get("model_config")
+        _refuse_links(file, path, require("h5py", extra))
     if config is None:
         raise ModelError(
             f"{path}: holds weights without a network; save the whole model with model.save('model.keras')"
         )
     refuse_code(_mapping(config, path), str(path))
+
+
+def _opened(file: Path, path: Path, extra: str) -> Any:
+    h5py = require("h5py", extra)
+    try:
+        return h5py.File(file, "r")
+    except OSError as error:
+        raise ModelError(f"{path}: not readable as HDF5 ({one_line(error, 160)}); download or save it again") from None
 
 
 def _refuse_links(group: Any, path: Path, h5py: Any) -> None:

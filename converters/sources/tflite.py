@@ -35,9 +35,9 @@ class TFLite(Framework):
         content = path.read_bytes()
         _refuse_custom(content, str(path))
         interpreter = _interpreter(content, str(path))
-        from ._tensorflow import exporter
-
         import tf2onnx
+
+        from ._tensorflow import exporter
 
         try:
             model = tf2onnx.convert.from_tflite(str(path), opset=17)[0]
@@ -60,8 +60,8 @@ def _refuse_custom(content: bytes, file: str) -> None:
     found = sorted({code.decode("utf-8", "replace") for code in codes if code})
     if found:
         raise Refused(
-            f"{file}: refused: it holds operators from outside TensorFlow Lite ({one_line(', '.join(found), 160)}), which "
-            "may touch files or run code; convert it again with built-in operators only, or export it to ONNX there"
+            f"{file}: refused: it holds operators from outside TensorFlow Lite ({one_line(', '.join(found), 160)}), "
+            "which may touch files or run code; convert it again with built-in operators only, or export to ONNX there"
         )
 
 

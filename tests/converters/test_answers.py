@@ -52,7 +52,9 @@ def test_the_scores_beside_a_label_are_chosen(build: Build) -> None:
 
 
 def test_several_scores_have_to_be_named(build: Build) -> None:
-    path = build("(float[N,4] x) => (float[N,3] a, float[N,5] b) { a = MatMul(x, w)  b = MatMul(x, v) }", w=(4, 3), v=(4, 5))
+    path = build(
+        "(float[N,4] x) => (float[N,3] a, float[N,5] b) { a = MatMul(x, w)  b = MatMul(x, v) }", w=(4, 3), v=(4, 5)
+    )
     with pytest.raises(NotAClassifier, match=r"\(a, b\); say which holds them with --scores NAME"):
         open_model(path)
     assert open_model(path, scores="b").classes == 5

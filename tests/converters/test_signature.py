@@ -16,7 +16,8 @@ NO_CLASSIFIER = {
         r"one output with scores, got 2 \(y, z\); say which holds them with --scores NAME",
     ),
     "numbers that no ArgMax gave": (
-        "(float[N,3] x) => (int64[N] y) { s = ReduceSum<keepdims = 0>(x, axes)  y = Cast<to = 7>(s) }", r"\(N, K\), got \(.*\)",
+        "(float[N,3] x) => (int64[N] y) { s = ReduceSum<keepdims = 0>(x, axes)  y = Cast<to = 7>(s) }",
+        r"\(N, K\), got \(.*\)",
     ),
     "map": ("(float[N,4,8,8] x) => (float[N,4,8,8] y) { y = Relu(x) }", r"\(N, K\), got \(\?, 4, 8, 8\)"),
     "text input": (

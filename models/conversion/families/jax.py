@@ -87,7 +87,7 @@ def _flax_cnn() -> Network:
     last = nnx.Linear(8, CLASSES, rngs=random)
 
     def classify(x: Any) -> Any:
-        x = nnx.max_pool(nnx.silu(norm(first(x))), (2, 2), (2, 2))
+        x = nnx.max_pool(nnx.silu(norm(first(x))), window_shape=(2, 2), strides=(2, 2))
         return last(x.mean((1, 2)))
 
     return classify, (1, 16, 16, 3)

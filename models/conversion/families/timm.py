@@ -48,7 +48,11 @@ def export(name: str, options: dict[str, Any], dynamo: bool, opset: int | None, 
     network = timm.create_model(name, pretrained=False, num_classes=CLASSES, **options).eval()
     _wake(network)
     example = torch.rand(2, 3, size, size)
-    axes: dict[str, Any] = {"dynamic_shapes": ({0: torch.export.Dim("N")},)} if dynamo else {"dynamic_axes": {"x": {0: "N"}, "y": {0: "N"}}}
+    axes: dict[str, Any] = (
+        {"dynamic_shapes": ({0: torch.export.Dim("N")},)}
+        if dynamo
+        else {"dynamic_axes": {"x": {0: "N"}, "y": {0: "N"}}}
+    )
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         torch.onnx.export(
             network, (example,), path, dynamo=dynamo, input_names=["x"], output_names=["y"], opset_version=opset,

@@ -90,7 +90,10 @@ def hdf5(path: Path, config: object) -> Path:
 
 
 def test_lambda_layers_in_hdf5_are_refused(tmp_path: Path) -> None:
-    config = {"class_name": "Sequential", "config": {"layers": [{"class_name": "Lambda", "config": {"function": ["4w"]}}]}}
+    config = {
+        "class_name": "Sequential",
+        "config": {"layers": [{"class_name": "Lambda", "config": {"function": ["4w"]}}]},
+    }
     with pytest.raises(Refused, match="a Lambda layer"):
         convert(hdf5(tmp_path / "m.h5", config), tmp_path / "out.onnx")
 
@@ -131,3 +134,15 @@ def test_a_lambda_layer_that_keras_wrote_is_refused(tmp_path: Path) -> None:
         model.save(tmp_path / name)
         with pytest.raises(Refused, match="a Lambda layer"):
             convert(tmp_path / name, tmp_path / "out.onnx")
+
+
+def test_linked_weights_in_an_archive_are_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(hdf5(tmp_path / "w.h5", None), "a") as file:
+        file.create_dataset("w", (4,), "f4", external=[(str(tmp_path / "secret"), 0, 16)])
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as file:
+        file.writestr("config.json", json.dumps(layer("Sequential", "keras")))
+        file.writestr("metadata.json", "{}")
+        file.write(tmp_path / "w.h5", "model.weights.h5")
+    with pytest.raises(Refused, match="reads another file"):
+        convert(tmp_path / "m.keras", tmp_path / "out.onnx")

@@ -63,7 +63,9 @@ def test_a_network_converts(tmp_path: Path) -> None:
     pytest.importorskip("paddle2onnx")
     paddle = pytest.importorskip("paddle")
     paddle.seed(0)
-    network = paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3), paddle.nn.ReLU(), paddle.nn.Flatten(), paddle.nn.Linear(144, 5))
+    network = paddle.nn.Sequential(
+        paddle.nn.Conv2D(3, 4, 3), paddle.nn.ReLU(), paddle.nn.Flatten(), paddle.nn.Linear(144, 5)
+    )
     network.eval()
     paddle.jit.save(network, str(tmp_path / "m"), input_spec=[paddle.static.InputSpec([None, 3, 8, 8], "float32")])
     summary = convert(tmp_path / "m.json", tmp_path / "out.onnx")
