@@ -132,7 +132,7 @@ def _chosen(outputs: Sequence[ValueInfoProto], file: str, name: str | None) -> V
     if len(scores) == 1 and len(labels) == len(outputs) - 1:
         return scores[0]
     raise NotAClassifier(
-        f"{file}: expected one output with scores, got {len(outputs)} ({names}); say which holds them with --scores NAME"
+        f"{file}: expected one output with scores, got {len(outputs)} ({names}); say which holds them with --scores NAME"  # noqa: E501
     )
 
 

@@ -29,7 +29,7 @@ __all__ = ["Inspection", "Layer", "Port", "Used", "inspect"]
 
 _WEIGHTED = (
     "Conv", "ConvTranspose", "Gemm", "MatMul", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "LSTM",
-    "GRU", "RNN", "BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization", "FusedConv",
+    "GRU", "RNN", "BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization", "FusedConv",  # noqa: E501
     "MatMulNBits", "Attention", "TreeEnsembleClassifier", "SVMClassifier", "LinearClassifier",
 )  # fmt: skip
 _SAMPLES = 16

@@ -4,8 +4,9 @@ An operator is a plain function under `@operator`. Its positional parameters are
 for one that is left out and ``*values`` where their number is free; its keyword-only parameters are the ONNX attributes
 under their own names, with ONNX's defaults. Attributes arrive as Python values (bytes as str), tensors as tensors and
 subgraphs as functions from tensors to a tuple of tensors. An attribute without a parameter stops the conversion: it is
-never ignored silently. Three more keyword-only parameters may be asked for: `_outputs`, how many outputs the node names,
-`_opset`, the version that the model imports, and `_types`, the inputs' TensorProto.DataType, 0 where it is not declared.
+never ignored silently. Three more keyword-only parameters may be asked for: `_outputs`, how many outputs the node
+names, `_opset`, the version that the model imports, and `_types`, the inputs' TensorProto.DataType, 0 where it is not
+declared.
 
 The annotations are part of the contract:
 

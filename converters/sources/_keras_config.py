@@ -21,7 +21,7 @@ _CODE = {
     "JaxLayer": "a JaxLayer, which is Python code",
     "FlaxLayer": "a FlaxLayer, which is Python code",
 }
-_PARTS = "activations|applications|constraints|dtype_policies|initializers|layers|losses|metrics|quantizers|random|regularizers"
+_PARTS = "activations|applications|constraints|dtype_policies|initializers|layers|losses|metrics|quantizers|random|regularizers"  # noqa: E501
 _CLASSES = re.compile(rf"keras(\.src)?(\.({_PARTS}|backend|engine|models|ops|optimizers)(\.\w+)*)?")
 _FUNCTIONS = re.compile(r"builtins|keras(\.src)?\.(activations|initializers|losses|metrics|regularizers)(\.\w+)*")
 _LOOKUPS = ("StringLookup", "IntegerLookup", "TextVectorization")

@@ -66,7 +66,7 @@ def converted_function(
     try:
         concrete = traced.get_concrete_function(spec)
         frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)  # else captures become inputs
-        alone = tf.function(lambda input: frozen(input)[0], autograph=False)
+        alone = tf.function(lambda input: frozen(input)[0], autograph=False)  # noqa: F841
         model: ModelProto = tf2onnx.convert.from_function(traced, [tf.TensorSpec(shape, dtype, "input")], opset=_OPSET)[
             0
         ]

@@ -99,7 +99,7 @@ def test_functions_are_put_in_place_of_their_calls() -> None:
         <ir_version: 8, opset_import: ["": 17, "own": 1]> net (float[N,4] x) => (float[N,4] y) { y = own.twice(x) }
         <domain: "own", opset_import: ["": 17]> twice (a) => (b) { b = Add(a, a) }""")
     inlined = inline_functions(model)
-    assert operators(inlined) == ["Add"] and operators(model) == ["twice"]
+    assert operators(inlined) == ["Add"] and operators(model) == ["twice"]  # noqa: PT018
 
 
 def test_lift_constants_keeps_the_value(build: Build) -> None:

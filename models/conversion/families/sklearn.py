@@ -52,7 +52,7 @@ def _estimators() -> dict[str, Callable[[], Any]]:
         "ada-boost": lambda: ensemble.AdaBoostClassifier(**small),
         "bagging": lambda: ensemble.BaggingClassifier(**small),
         "voting": lambda: ensemble.VotingClassifier(
-            [("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(random_state=0))], voting="soft"
+            [("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(random_state=0))], voting="soft"  # noqa: E501
         ),
         "linear-svc": lambda: svm.LinearSVC(random_state=0),
         "svc-rbf": svm.SVC,
@@ -63,7 +63,7 @@ def _estimators() -> dict[str, Callable[[], Any]]:
         "one-vs-rest": lambda: OneVsRestClassifier(linear_model.LogisticRegression()),
         "scaled-svc": lambda: make_pipeline(StandardScaler(), svm.SVC()),
         "pca-logistic": lambda: make_pipeline(MinMaxScaler(), PCA(4), linear_model.LogisticRegression()),
-        "polynomial-logistic": lambda: make_pipeline(PolynomialFeatures(2), linear_model.LogisticRegression(max_iter=500)),
+        "polynomial-logistic": lambda: make_pipeline(PolynomialFeatures(2), linear_model.LogisticRegression(max_iter=500)),  # noqa: E501
     }  # fmt: skip
 
 

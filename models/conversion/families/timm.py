@@ -13,19 +13,19 @@ import torch
 from ....converters.torchvision_schema import import_torchvision
 from . import Recipe
 
-# One network of each idea: residual, depthwise, squeeze-excite, dense, attention, mixers, unusual pools and activations.
+# One network of each idea: residual, depthwise, squeeze-excite, dense, attention, mixers, unusual pools and activations.  # noqa: E501
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "resnet18": {}, "resnet26d": {}, "resnetv2_50x1_bit": {}, "resnext26ts": {}, "seresnext26d_32x4d": {}, "res2net50_14w_8s": {},
-    "skresnet18": {}, "wide_resnet50_2": {}, "mobilenetv2_050": {}, "mobilenetv3_small_050": {}, "mobilenetv4_conv_small_035": {},
-    "efficientnet_b0": {}, "tf_efficientnet_lite0": {}, "mnasnet_small": {}, "fbnetc_100": {}, "ghostnet_050": {}, "hardcorenas_a": {},
-    "regnetx_002": {}, "regnety_002": {}, "repvgg_a0": {}, "rexnetr_200": {}, "densenet121": {}, "vgg11": {}, "vgg11_bn": {}, "inception_v3": {"size": 96},
-    "xception41p": {}, "dpn48b": {}, "dla34": {}, "cspresnet50": {}, "vovnet39a": {}, "ese_vovnet19b_dw": {}, "selecsls42": {}, "hrnet_w18_small": {},
-    "nfnet_l0": {}, "convnext_atto": {}, "convnextv2_atto": {}, "edgenext_xx_small": {}, "mobileone_s0": {}, "fastvit_t8": {},
-    "vit_tiny_patch16_224": {"img_size": 64}, "deit_tiny_patch16_224": {"img_size": 64}, "swin_tiny_patch4_window7_224": {"size": 224},
-    "mixer_s32_224": {"img_size": 64}, "gmixer_24_224": {"img_size": 64}, "resmlp_12_224": {"img_size": 64}, "poolformer_s12": {}, "pit_ti_224": {"size": 224},
-    "levit_128s": {"size": 224}, "cait_xxs24_224": {"img_size": 64}, "coat_tiny": {"size": 224}, "crossvit_tiny_240": {"size": 240},
-    "mobilevit_xxs": {}, "maxvit_rmlp_pico_rw_256": {"size": 256}, "efficientformer_l1": {"size": 224}, "beit_base_patch16_224": {"img_size": 64, "depth": 2},
-    "sequencer2d_s": {"size": 224}, "focalnet_tiny_srf": {}, "davit_tiny": {}, "inception_next_tiny": {}, "tiny_vit_5m_224": {"size": 224},
+    "resnet18": {}, "resnet26d": {}, "resnetv2_50x1_bit": {}, "resnext26ts": {}, "seresnext26d_32x4d": {}, "res2net50_14w_8s": {},  # noqa: E501
+    "skresnet18": {}, "wide_resnet50_2": {}, "mobilenetv2_050": {}, "mobilenetv3_small_050": {}, "mobilenetv4_conv_small_035": {},  # noqa: E501
+    "efficientnet_b0": {}, "tf_efficientnet_lite0": {}, "mnasnet_small": {}, "fbnetc_100": {}, "ghostnet_050": {}, "hardcorenas_a": {},  # noqa: E501
+    "regnetx_002": {}, "regnety_002": {}, "repvgg_a0": {}, "rexnetr_200": {}, "densenet121": {}, "vgg11": {}, "vgg11_bn": {}, "inception_v3": {"size": 96},  # noqa: E501
+    "xception41p": {}, "dpn48b": {}, "dla34": {}, "cspresnet50": {}, "vovnet39a": {}, "ese_vovnet19b_dw": {}, "selecsls42": {}, "hrnet_w18_small": {},  # noqa: E501
+    "nfnet_l0": {}, "convnext_atto": {}, "convnextv2_atto": {}, "edgenext_xx_small": {}, "mobileone_s0": {}, "fastvit_t8": {},  # noqa: E501
+    "vit_tiny_patch16_224": {"img_size": 64}, "deit_tiny_patch16_224": {"img_size": 64}, "swin_tiny_patch4_window7_224": {"size": 224},  # noqa: E501
+    "mixer_s32_224": {"img_size": 64}, "gmixer_24_224": {"img_size": 64}, "resmlp_12_224": {"img_size": 64}, "poolformer_s12": {}, "pit_ti_224": {"size": 224},  # noqa: E501
+    "levit_128s": {"size": 224}, "cait_xxs24_224": {"img_size": 64}, "coat_tiny": {"size": 224}, "crossvit_tiny_240": {"size": 240},  # noqa: E501
+    "mobilevit_xxs": {}, "maxvit_rmlp_pico_rw_256": {"size": 256}, "efficientformer_l1": {"size": 224}, "beit_base_patch16_224": {"img_size": 64, "depth": 2},  # noqa: E501
+    "sequencer2d_s": {"size": 224}, "focalnet_tiny_srf": {}, "davit_tiny": {}, "inception_next_tiny": {}, "tiny_vit_5m_224": {"size": 224},  # noqa: E501
 }  # fmt: skip
 SIZE, CLASSES = 64, 10
 
