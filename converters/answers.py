@@ -68,7 +68,7 @@ def find_answer(model: ModelProto, file: str, name: str | None = None) -> Answer
     value = _chosen(list(model.graph.output), file, name)
     behind = _tail(model, value.name)
     if value.type.WhichOneof("value") == "sequence_type" and behind and behind[0].op_type == "ZipMap":
-        keys = next((helper.get_attribute_value(a) for a in behind[0].attribute if len(a.ints) or len(a.strings)), [])
+        keys = next((helper.get_attribute_value(a) for a in behind[0].attribute if len(a.ints) or len(a.strings)), [])  # type: ignore[var-annotated]
         labels = tuple(key.decode() if isinstance(key, bytes) else key for key in keys)
         return Answer(TensorSpec(value.name, (None, len(labels)), "float32"), Reading.MAPS, labels)
     spec = spec_of(value, "output", file)
@@ -108,7 +108,7 @@ def scores_of(values: Any, answer: Answer, classes: int = 0) -> NDArray[Any]:
         return np.array([[row[key] for key in answer.keys] for row in values], np.float32)
     array = np.asarray(values)
     if answer.reading is Reading.LABEL:
-        return np.eye(max(classes, 2), dtype=np.float32)[array.reshape(-1)]
+        return np.eye(max(classes, 2), dtype=np.float32)[array.reshape(-1)]  # type: ignore[no-any-return]
     if answer.reading is Reading.PROBABILITY:
         second = array.reshape(len(array), 1)
         return np.concatenate([1 - second, second], 1)

@@ -132,5 +132,5 @@ class Twin(nn.Module):
         (logits,) = self.network(inputs.to(self.dtype))
         logits = logits.reshape(len(inputs), prod(logits.shape[1:]))
         if logits.shape[1] > 1:
-            return logits
+            return logits  # type: ignore[no-any-return]
         return torch.cat([torch.zeros_like(logits), logits], 1)  # one logit, that of the second of two classes

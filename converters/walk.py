@@ -223,7 +223,7 @@ class Walk:
         for value in graph.input:
             inner.placeholder(value.name)
         child = self._fx.get_attr(self._child(graph.name or "body", inner.run()))
-        return self._fx.call_function(partial, (child, *(self.values[name] for name in outside)))
+        return self._fx.call_function(partial, (child, *(self.values[name] for name in outside)))  # type: ignore[arg-type]
 
     def _child(self, name: str, module: nn.Module) -> str:
         name = self._free_name(name)

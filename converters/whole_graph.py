@@ -13,8 +13,9 @@ from onnx import ModelProto, TypeProto, helper
 from torch import Tensor, fx
 
 from .errors import TwinError
+from .graphs import sort_nodes
 from .messages import one_line
-from .normalize import inline_functions, sort_nodes
+from .normalize import inline_functions
 from .runtime import answers
 from .to_torch import network_of
 from .walk import Unsupported

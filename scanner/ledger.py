@@ -35,7 +35,7 @@ class Ledger:
 
     def tells(self, check: str) -> bool:
         """Whether a check was due: it ran, was skipped or broke."""
-        return check in (*self.ran, *(note.check for note in (*self.skipped, *self.failures)))
+        return check in (*self.ran, *(note.check for note in (*self.skipped, *self.failures)))  # type: ignore[attr-defined]
 
     def check(self, check: str, complaint: str | None = None) -> None:
         """Note a check that ran; a complaint makes it a failure."""

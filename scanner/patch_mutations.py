@@ -75,7 +75,7 @@ def _inside(rng: np.random.Generator, row: _Cells, column: _Cells) -> NDArray[np
     """Which cells lie in a random rectangle around one of them."""
     middle = rng.integers(len(row))
     reach = 1 + rng.integers(1 + len(row) ** 0.5 // 3, size=2)
-    return (abs(row - row[middle]) < reach[0]) & (abs(column - column[middle]) < reach[1])
+    return (abs(row - row[middle]) < reach[0]) & (abs(column - column[middle]) < reach[1])  # type: ignore[no-any-return]
 
 
 def _paint(rng: np.random.Generator, on: NDArray[np.bool_], colour: NDArray[np.float32]) -> None:

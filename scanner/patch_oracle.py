@@ -109,4 +109,4 @@ def _rivals(scores: Floats) -> Floats:
     order = np.argsort(scores, axis=-1)[..., -2:]
     second, first = np.moveaxis(np.take_along_axis(scores, order, axis=-1), -1, 0)
     is_first = np.arange(scores.shape[-1]) == order[..., -1:]
-    return np.where(is_first, second[..., None], first[..., None])
+    return np.where(is_first, second[..., None], first[..., None])  # type: ignore[no-any-return]

@@ -110,7 +110,7 @@ class Operator:
 
     @cached_property
     def _call(self) -> inspect.Signature:
-        return inspect.signature(self.function.forward if isinstance(self.function, type) else self.function)
+        return inspect.signature(self.function.forward if isinstance(self.function, type) else self.function)  # type: ignore[attr-defined]
 
 
 _TABLE: dict[tuple[str, str], dict[int, Operator]] = {}

@@ -71,7 +71,7 @@ def test_maps_are_read_in_the_order_of_the_labels(tmp_path: Path, keys: dict[str
         [
             helper.make_node("MatMul", ["x", "w"], ["z"]),
             helper.make_node("Softmax", ["z"], ["p"]),
-            helper.make_node("ZipMap", ["p"], ["maps"], domain="ai.onnx.ml", **keys),
+            helper.make_node("ZipMap", ["p"], ["maps"], domain="ai.onnx.ml", **keys),  # type: ignore[arg-type]
         ],
         "net",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 4])],
