@@ -67,9 +67,8 @@ def converted_function(
         concrete = traced.get_concrete_function(spec)
         frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)  # else captures become inputs
         alone = tf.function(lambda input: frozen(input)[0], autograph=False)  # noqa: F841
-        model: ModelProto = tf2onnx.convert.from_function(traced, [tf.TensorSpec(shape, dtype, "input")], opset=_OPSET)[
-            0
-        ]
+        converted = tf2onnx.convert.from_function(alone, [spec], opset=_OPSET, custom_op_handlers={"Erfc": (_erfc, [])})
+        model: ModelProto = converted[0]
     except Exception as error:  # noqa: BLE001 - tf2onnx raises anything
         raise ModelError(f"{file}: tf2onnx cannot convert it, input {shown(shape)}: {one_line(error, 200)}") from None
 
@@ -77,3 +76,15 @@ def converted_function(
         return np.asarray(traced(tf.constant(inputs, dtype)))
 
     return Converted(model, predict, writer)
+
+
+def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> None:
+    """One minus erf, which ONNX has: tf2onnx knows no erfc, and Keras writes GELU with it."""
+    from tf2onnx.utils import map_onnx_to_numpy_type
+
+    (source,), outputs = node.input, list(node.output)
+    shape, dtype = graph.get_shape(outputs[0]), graph.get_dtype(outputs[0])
+    graph.remove_node(node.name)
+    erf = graph.make_node("Erf", [source], name=f"{name}_erf", shapes=[shape], dtypes=[dtype])
+    one = graph.make_const(f"{name}_one", np.array(1, map_onnx_to_numpy_type(dtype)))
+    graph.make_node("Sub", [one.output[0], erf.output[0]], outputs=outputs, name=name, shapes=[shape], dtypes=[dtype])
