@@ -27,6 +27,7 @@ class ScanOptions:
             "clean".
         device: "auto", "cpu" or "cuda".
         overrides: what the user knows about the model's input.
+        scores: the output that holds the scores, where the file has several; None if that is plain.
     """
 
     seed: int = 0
@@ -36,6 +37,7 @@ class ScanOptions:
     max_seconds: float | None = None
     device: str = "auto"
     overrides: DomainOverrides = field(default_factory=DomainOverrides)
+    scores: str | None = None
 
     def told(self, detectors: Mapping[str, Detector], device: str) -> dict[str, object]:
         """The options as a report shows them: every detector with all its values, and the device really used."""
@@ -46,6 +48,7 @@ class ScanOptions:
             "device": device,
             "detectors": {name: asdict(detector) for name, detector in detectors.items()},
             "overrides": asdict(self.overrides),
+            "scores": self.scores,
         }
 
 

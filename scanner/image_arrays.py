@@ -81,7 +81,11 @@ def _channels_last(x: NDArray[Any], where: str) -> NDArray[Any]:
     if x.ndim == 4 and x.shape[3] in _CHANNELS:
         x = x[..., 0] if x.shape[3] == 1 else x[..., :3]
     if (x.ndim != 3 and (x.ndim != 4 or x.shape[3] != 3)) or 0 in x.shape[1:3]:
-        raise SamplesError(f"{where}: expected (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3, got {x.shape}")
+        rows = "; rows of a table or of text are no pictures, and only models of pictures can be scanned yet"
+        raise SamplesError(
+            f"{where}: expected (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3, got {x.shape}"
+            f"{rows if x.ndim == 2 else ''}"
+        )
     return x
 
 

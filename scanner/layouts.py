@@ -53,7 +53,8 @@ def frames(
     if not found:
         text = ", ".join("?" if d is None else str(d) for d in shape)
         raise SamplesError(
-            f"{name}: its input ({text}) fits no picture; expected e.g. (N, 3, H, W), (N, H, W, 1), (N, 784)"
+            f"{name}: its input ({text}) fits no picture; expected e.g. (N, 3, H, W), (N, H, W, 1), (N, 784). Models "
+            "of tables, text or sound cannot be scanned yet; onnxray inspect tells what is in them"
         )
     return found
 

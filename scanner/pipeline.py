@@ -39,7 +39,7 @@ def scan(
     ledger = Ledger(progress)
     detectors = plan(options)
     with ledger.stage("open"):
-        model = open_model(path)
+        model = open_model(path, scores=options.scores)
         device = resolve_device(options.device)
     with ledger.stage("samples"):
         images = load_images(data, limit=options.samples, seed=options.seed)

@@ -67,7 +67,7 @@ def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> N
 
 
 _scan = partial(click.option, panel="Scan")
-_input = partial(click.option, panel="The model's input")
+_input = partial(click.option, panel="The model's input and output")
 _output = partial(click.option, panel="Output")
 
 _SCAN = (
@@ -126,6 +126,7 @@ _INPUT = (
     _input("--mean", callback=_numbers, metavar="LIST", help="Subtracted: one number, or one for each channel."),
     _input("--std", callback=_numbers, metavar="LIST", help="Divided by: one number, or one for each channel."),
     _input("--bgr/--rgb", default=None, help="Blue or red first."),
+    _input("--scores", metavar="NAME", help="The output that holds the scores, where the file has several."),
 )
 
 _OUTPUT = (
@@ -168,7 +169,7 @@ def scan_flags(command: Command) -> Command:
 
 
 def input_flags(command: Command) -> Command:
-    """What the user knows about the model's input; the scan finds out the rest."""
+    """What the user knows about the model's input and output; the scan finds out the rest."""
     return _applied(_INPUT, command)
 
 

@@ -103,7 +103,7 @@ def _options(flags: dict[str, Any]) -> ScanOptions:
     from ..config import ScanOptions
     from ..domain_search import DomainOverrides
 
-    names = ("seed", "samples", "detectors", "settings", "max_seconds", "device")
+    names = ("seed", "samples", "detectors", "settings", "max_seconds", "device", "scores")
     overrides = DomainOverrides(**{name: flags[name] for name in ("layout", "input_range", "mean", "std", "bgr")})
     return ScanOptions(**{name: flags[name] for name in names}, overrides=overrides)
 
