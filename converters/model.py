@@ -129,7 +129,7 @@ class Model:
         tolerance = tolerance_for(self.graph)
         runs = (self._network.scores, self._logits_session.run, self.run)
         try:
-            parity = compare(self.path, *runs, inputs, tolerance, real=len(real_inputs))
+            parity = compare(self.path, *runs, inputs, tolerance, len(real_inputs), self._run_unoptimised)
         except TwinError as error:
             raise TwinError(f"{error}{self._blame(inputs, tolerance.relative)}") from None
         self._network.require_gradient(inputs[-_GRADIENTS:], self.path)
@@ -172,6 +172,13 @@ class Model:
             return self._session
         return _logits_session(self._source, self.facts.input, self._answer, self._options, self.classes)
 
+    def _run_unoptimised(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """The logits of the graph as it is written, without onnxruntime's own graph optimisations."""
+        session = _logits_session(
+            self._source, self.facts.input, self._answer, self._options, self.classes, optimise=False
+        )
+        return session.run(inputs)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self.path, self.facts.sha256, self._options)
 
@@ -186,7 +193,9 @@ def _reopen(path: str, sha256: str, options: _Options) -> Model:
     return model
 
 
-def _logits_session(source: Source, spec: TensorSpec, answer: Answer, options: _Options, classes: int = 0) -> Session:
+def _logits_session(
+    source: Source, spec: TensorSpec, answer: Answer, options: _Options, classes: int = 0, optimise: bool = True
+) -> Session:
     """The file up to its logits, in onnxruntime."""
     from .answers import Answer, Reading
     from .normalize import inline_functions, strip_head
@@ -197,7 +206,7 @@ def _logits_session(source: Source, spec: TensorSpec, answer: Answer, options: _
     one = answer.reading in (Reading.LOGIT, Reading.PROBABILITY)
     reading = Reading.LOGIT if one else Reading.SCORES
     content = stripped.SerializeToString()
-    return Session(content, spec, Answer(logits, reading), str(source.path), options.threads, classes)
+    return Session(content, spec, Answer(logits, reading), str(source.path), options.threads, classes, optimise)
 
 
 def _facts(source: Source, options: _Options) -> tuple[ModelFacts, Answer]:

@@ -48,7 +48,14 @@ class Session:
     """
 
     def __init__(
-        self, content: bytes, spec: TensorSpec, answer: Answer, file: str, threads: int = 0, classes: int = 0
+        self,
+        content: bytes,
+        spec: TensorSpec,
+        answer: Answer,
+        file: str,
+        threads: int = 0,
+        classes: int = 0,
+        optimise: bool = True,
     ) -> None:
         """Start onnxruntime.
 
@@ -59,13 +66,14 @@ class Session:
             file: for messages.
             threads: per operator; 0 takes OMP_NUM_THREADS, or else every core that this process may use.
             classes: how many scores a row has to have; 0 if that is not known.
+            optimise: whether onnxruntime may optimise the graph, as it does for its users.
 
         Raises:
             ModelError: onnxruntime refuses the model.
         """
         self._spec, self._answer, self._file, self._classes = spec, answer, file, classes
         self._only_one = self._tried = False
-        self._session = _start(content, file, threads)
+        self._session = _start(content, file, threads, optimise)
         self.provider: str = self._session.get_providers()[0]
 
     def run(self, inputs: NDArray[Any]) -> NDArray[np.float32]:

@@ -1,16 +1,20 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from onnxray.converters import TensorSpec, TwinError, open_model, operators
-from onnxray.converters.parity import FLOAT, Parity, compare, random_inputs
+from onnxray.converters.parity import FLOAT, QUANTIZED, Parity, compare, random_inputs
 from torch import Tensor
 
 Build = Callable[..., Path]
 X = np.random.default_rng(2).random((9, 1, 4, 4), dtype=np.float32)
+
+LOGITS = np.array([[1, 0, 0.4], [0, 1, 0.3], [0.2, 0.3, 1]], np.float32)
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]) -> None:
@@ -84,6 +88,44 @@ def test_ties_of_the_original_do_not_count_as_disagreement() -> None:
     turned = saturated[:, ::-1]
     with pytest.raises(TwinError, match=r"66\.7% of 3 inputs"):
         compare("f", lambda x: logits, lambda x: logits, lambda x: turned, np.zeros((3, 2)), FLOAT)
+
+
+def shifted(by: float) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    return lambda x: LOGITS + np.array([by, 0, 0], np.float32)
+
+
+def test_a_twin_may_be_as_far_as_the_judge_moves_itself_where_it_rounds() -> None:
+    parity = compare("f", shifted(0.14), shifted(0), shifted(0), LOGITS, QUANTIZED, 0, shifted(0.1))
+    assert (parity.relative, parity.moved, parity.tolerance) == pytest.approx((0.14, 0.1, 0.15), abs=1e-3)
+    for twin, plain in [(0.16, 0.1), (0.26, 0.9), (0.06, 0.0)]:  # beyond the slack, the limit, what passes at all
+        with pytest.raises(TwinError, match="differs from onnxruntime"):
+            compare("f", shifted(twin), shifted(0), shifted(0), LOGITS, QUANTIZED, 0, shifted(plain))
+
+
+def test_real_inputs_are_held_to_what_the_judge_moves_on_them() -> None:
+    noise = np.concatenate([LOGITS, LOGITS])
+    less = noise - np.float32(0.1)
+    plain = np.concatenate([less[:3], LOGITS])  # moves on random inputs only
+    with pytest.raises(TwinError, match=r"allowed 0\.05 of that"):
+        compare("f", lambda x: less, lambda x: noise, lambda x: noise, noise, QUANTIZED, 3, lambda x: plain)
+
+
+def test_optimisations_of_onnxruntime_that_change_the_answer_are_told(build: Build) -> None:
+    """It moves the zeros of a Pad into the MaxPool behind, which pads with minus infinity."""
+    path = build(
+        """(float[N,2,6,6] x) => (float[N,3] y) {
+            n = Neg(x)  p = Pad(n, pads)  m = MaxPool<kernel_shape = [3, 3], strides = [2, 2]>(p)
+            f = Flatten(m)  y = MatMul(f, w) }""",
+        w=(18, 3),
+        pads=np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64),
+    )
+    inputs = np.random.default_rng(0).random((5, 2, 6, 6), dtype=np.float32) + 1
+    try:
+        open_model(path).build_twin(inputs)
+    except TwinError as error:
+        assert "agrees with onnxruntime without graph optimisations, which alone move the logits by" in str(error)  # noqa: PT017
+    else:
+        pytest.skip("this version of onnxruntime does not make that mistake")
 
 
 @pytest.mark.parametrize(

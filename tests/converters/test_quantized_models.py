@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from onnxray.converters import open_model
-from onnxray.converters.parity import FLOAT, HALF, QUANTIZED, Tolerance, tolerance_for
+from onnxray.converters import TwinError, open_model, operators
+from onnxray.converters.parity import FLOAT, HALF, QUANTIZED, ROUNDED_WEIGHTS, Tolerance, tolerance_for
 
 quantization = pytest.importorskip("onnxruntime.quantization")
 RNG = np.random.default_rng(0)
@@ -120,7 +121,7 @@ VARIANTS: dict[str, tuple[Callable[[Path, Path], None], Tolerance]] = {
     "4 bits with zero points": (few_bits(4, is_symmetric=False), FLOAT),
     "8 bits": (few_bits(8), FLOAT),
     "4 bits, computed in int8": (few_bits(4, accuracy_level=4), QUANTIZED),
-    "4 bits, QDQ": (few_bits_dequantized, FLOAT),
+    "4 bits, QDQ": (few_bits_dequantized, ROUNDED_WEIGHTS),
     "float16": (half(), HALF),
     "float16, inputs kept": (half(keep_io_types=True), HALF),
 }
@@ -147,7 +148,7 @@ def test_a_variant_becomes_a_twin(variant: str, network: Path, tmp_path: Path) -
     model = open_model(tmp_path / "variant.onnx")
     assert tolerance_for(model.graph) == tolerance
     parity = model.build_twin(PICTURES)
-    assert parity.relative <= tolerance.relative
+    assert parity.relative <= parity.tolerance <= max(tolerance.relative, tolerance.limit)
     assert parity.agreement >= tolerance.agreement
 
 
@@ -163,3 +164,16 @@ def test_a_graph_that_onnxruntime_optimised_becomes_a_twin(
     else:
         VARIANTS[variant][0](network, source)
     assert open_model(optimised(source, level)).build_twin(PICTURES).agreement >= QUANTIZED.agreement
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("variant", ["QDQ, uint8", "4 bits, QDQ"])
+def test_a_wrong_twin_of_a_quantised_model_is_refused(
+    variant: str, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    VARIANTS[variant][0](network, tmp_path / "variant.onnx")
+    relu = operators.find("", "LeakyRelu", 17)
+    assert relu
+    monkeypatch.setitem(operators._TABLE, ("", "LeakyRelu"), {1: replace(relu, function=lambda x, *, alpha: x.abs())})
+    with pytest.raises(TwinError, match="differs from onnxruntime"):
+        open_model(tmp_path / "variant.onnx").build_twin(PICTURES)
