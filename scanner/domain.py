@@ -66,6 +66,8 @@ class DomainChoice:
         tried: every convention with its accuracy, best first.
         how: "found", "given" (flags), the name of the file beside the model that said so, or "found, against FILE ..."
             where that file names a convention that does clearly worse.
+        numbering: how the classes of the data got their numbers, in words, where it was not the data or the model that
+            numbered them; else empty.
     """
 
     domain: InputDomain
@@ -74,6 +76,7 @@ class DomainChoice:
     beats_chance: bool
     tried: tuple[tuple[str, float], ...] = ()
     how: str = "found"
+    numbering: str = ""
 
     @property
     def margin(self) -> float:
@@ -83,9 +86,10 @@ class DomainChoice:
     @property
     def complaint(self) -> str:
         """What to tell a user whose pictures the model does not understand."""
+        order = f" (they are numbered {self.numbering}; numbers as names overrule that)" if self.numbering else ""
         return (
             f"no input convention is clearly better than guessing: the best, {self.domain.name}, gives "
             f"{self.accuracy.value:.1%} of {self.accuracy.trials} pictures their label, guessing gives "
             f"{self.chance:.1%}; check that the data is what the model was trained for and that its labels are in the "
-            f"model's order, or give --layout, --range, --mean and --std"
+            f"model's order{order}, or give --layout, --range, --mean and --std"
         )

@@ -60,8 +60,12 @@ def candidates(
             is_stored = said is not None and convention.affine == said.affine
             result.append(Candidate(domain, stored.fit if stored else Fit(), is_stored))
     if not result:
-        readings = " or ".join(f"{f.channels} channels {f.layout}" for f in found)
-        raise OptionError(f"{facts.path}: its input {facts.input.shape} ({readings}) contradicts {overrides}")
+        readings = " or ".join(f"{f.layout} of {f.channels} channel{'s' * (f.channels > 1)}" for f in found)
+        shape = ", ".join("?" if size is None else str(size) for size in facts.input.shape)
+        raise OptionError(
+            f"{facts.path}: its input ({shape}) can be read as {readings}, which contradicts {overrides}; correct that "
+            "or leave it out"
+        )
     return tuple(sorted(result, key=lambda c: not c.stored))
 
 

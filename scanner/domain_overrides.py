@@ -49,6 +49,14 @@ class DomainOverrides:
                 f"expected an input range that starts at 0 beside a mean or std, got {self.input_range!r}"
             )
 
+    def __str__(self) -> str:
+        """The given ones as the flags of the command line."""
+        flags = {"--layout": self.layout, "--range": self.input_range, "--mean": self.mean, "--std": self.std}
+        words = [f"{flag} {_listed(value)}" for flag, value in flags.items() if value is not None]
+        if self.bgr is not None:
+            words.append("--bgr" if self.bgr else "--rgb")
+        return " ".join(words)
+
     @property
     def fixed(self) -> bool:
         """Whether the convention itself is given and not only the layout or channel order."""
@@ -111,6 +119,11 @@ def _blue_first(convention: Convention) -> Convention:
         return convention
     name = f"BGR {convention.name}"
     return replace(convention, name=name, bgr=True, mean=convention.mean[::-1], std=convention.std[::-1])
+
+
+def _listed(value: str | tuple[float, ...]) -> str:
+    """A flag's value as it is written on the command line."""
+    return value if isinstance(value, str) else ",".join(f"{v:g}" for v in value)
 
 
 def _text(values: tuple[float, ...]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..converters.messages import one_line
 from .domain import DomainChoice
 from .domain_candidates import Candidate, candidates, cropped
 from .domain_overrides import DomainOverrides
@@ -27,6 +28,7 @@ __all__ = ["DomainOverrides", "find_domain"]
 _TESTED = 200
 _LEADERS = 3
 _CHANCE = 1e-3
+_FEW = 3  # class names in a message
 
 
 def find_domain(
@@ -55,15 +57,18 @@ def find_domain(
     full += probe.run(cropped([t.candidate for t in _leaders(full)], probe.images))
     winner = _winner(full)
     how = "given" if overrides.fixed else _how(winner, full + dropped, stored)
-    return _choice(winner, full + dropped, probe.labels, how), _samples(winner.candidate, images)
+    choice = replace(_choice(winner, full + dropped, probe.labels, how), numbering=_numbering(images))
+    return choice, _samples(winner.candidate, images)
 
 
 def _named(images: ImageSet, model: Model) -> ImageSet:
     """The pictures, named by the model's own class names where the data has none; labels checked against the model."""
     if images.labels.max() >= model.classes:
+        from_one = images.labels.max() == model.classes and images.labels.min() == 1
         raise SamplesError(
             f"{images.source}: label {images.labels.max()} but {model.path} has {model.classes} classes; "
             "give samples of this model's classes, numbered from 0"
+            + (" (these seem to be numbered from 1: subtract 1 from each)" if from_one else "")
         )
     names = stored_names(model.path, model.classes)
     return _renumbered(images, names) if images.class_names else replace(images, class_names=names)
@@ -78,7 +83,17 @@ def _renumbered(images: ImageSet, names: tuple[str, ...]) -> ImageSet:
     places = [index.get(name.casefold(), -1) for name in images.class_names]
     if len(index) < len(names) or -1 in places or images.labels.max() >= len(places):
         return images
-    return replace(images, labels=np.array(places, dtype=np.int64)[images.labels], class_names=names)
+    labels = np.array(places, dtype=np.int64)[images.labels]
+    return replace(images, labels=labels, class_names=names, by_name=False)
+
+
+def _numbering(images: ImageSet) -> str:
+    """In words, where the numbers of the classes are only the places of their names."""
+    if not images.by_name:
+        return ""
+    shown = [f"{i} {one_line(name, 20)}" for i, name in enumerate(images.class_names)]
+    shown = shown if len(shown) <= _FEW else [*shown[:_FEW], f"... {shown[-1]}"]
+    return f"in the sorted order of their names: {', '.join(shown)}"
 
 
 def _leaders(full: Sequence[Trial]) -> list[Trial]:

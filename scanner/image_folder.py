@@ -60,9 +60,8 @@ def list_folder(path: Path) -> Listing:
         raise SamplesError(f"{path}: no images in its {len(folders)} class folders; expected {sorted(_ENDINGS)}")
     files = [file for file, _ in found]
     names = () if numbered else tuple(p.name for p in folders)
-    return Listing(
-        np.array([label for _, label in found], np.int64), names, lambda chosen: read_files([files[i] for i in chosen])
-    )
+    labels = np.array([label for _, label in found], np.int64)
+    return Listing(labels, names, lambda chosen: read_files([files[i] for i in chosen]), by_name=not numbered)
 
 
 def _pictures(folder: Path) -> list[Path]:

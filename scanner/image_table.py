@@ -43,7 +43,7 @@ def list_csv(path: Path) -> Listing:
         raise SamplesError(f"{path}: row {short}: expected {len(header)} fields, got {len(rows[short - 1])}")
     files, texts = ([row[header.index(column)].strip() for row in rows[1:]] for column in columns)
     labels, names = _numbered(texts, path)
-    return Listing(labels, names, lambda chosen: read_files([path.parent / files[i] for i in chosen]))
+    return Listing(labels, names, lambda chosen: read_files([path.parent / files[i] for i in chosen]), bool(names))
 
 
 def list_parquet(path: Path) -> Listing:
@@ -69,15 +69,25 @@ def list_parquet(path: Path) -> Listing:
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise SamplesError(f"{path}: not a readable .parquet ({one_line(error)})") from None
     labels, names = _numbered(values, path)
-    return Listing(labels, names or _feature_names(table, label), lambda chosen: _rows(table, image, chosen, path))
+    all_names = names or _feature_names(table, label)
+    return Listing(labels, all_names, lambda chosen: _rows(table, image, chosen, path), bool(names))
 
 
 def _column(header: Sequence[str], accepted: Sequence[str], path: Path) -> str:
     by_name = {name.strip().lower(): name for name in reversed(header)}
     found = next((by_name[name] for name in accepted if name in by_name), None)
     if found is None:
-        raise SamplesError(f"{path}: expected a column {' or '.join(accepted)}, got {list(header)}")
+        got = one_line(list(header), 200)
+        raise SamplesError(f"{path}: expected a column {' or '.join(accepted)}, got {got}{_hint(header)}")
     return found
+
+
+def _hint(header: Sequence[str]) -> str:
+    """What is probably the matter with a header that lacks a column."""
+    separator = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in "".join(header[:1])), "")
+    if separator and len(header) == 1:
+        return f"; its fields are separated by {separator}, write it with commas"
+    return "; the first row has to name the columns"
 
 
 def _numbered(values: Sequence[Any], path: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -92,7 +102,7 @@ def _numbered(values: Sequence[Any], path: Path) -> tuple[NDArray[np.int64], tup
         if all(isinstance(value, str) for value in values):
             names, index = np.unique(np.array(values), return_inverse=True)
             return index.astype(np.int64), tuple(names.tolist())
-    raise SamplesError(f"{path}: expected labels that are integers or names, got {values[0]!r}")
+    raise SamplesError(f"{path}: expected labels that are integers or names, got {one_line(repr(values[0]), 60)}")
 
 
 def _feature_names(table: Any, label: str) -> tuple[str, ...]:

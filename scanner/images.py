@@ -27,12 +27,14 @@ class ImageSet:
         labels: (N,) int64, not negative.
         class_names: names by index; empty if unknown.
         source: the path, for messages.
+        by_name: whether the numbers are only the places of the classes' sorted names.
     """
 
     images: tuple[Picture, ...]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...] = ()
     source: str = ""
+    by_name: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -46,11 +48,13 @@ class Listing:
         labels: (N,) of every sample, in the source's order.
         class_names: names by index; empty if unknown.
         read: gives the pictures at some positions.
+        by_name: whether the numbers are only the places of the classes' sorted names.
     """
 
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
     read: Callable[[NDArray[np.intp]], list[Picture]]
+    by_name: bool = False
 
 
 def load_images(path: str | Path, limit: int | None = None, seed: int = 0) -> ImageSet:
@@ -72,7 +76,8 @@ def load_images(path: str | Path, limit: int | None = None, seed: int = 0) -> Im
     listing = _listing(path)
     _check_labels(listing.labels, path)
     chosen = np.arange(len(listing.labels)) if limit is None else stratified(listing.labels, limit, seed)
-    return ImageSet(tuple(listing.read(chosen)), listing.labels[chosen], listing.class_names, str(path))
+    pictures = tuple(listing.read(chosen))
+    return ImageSet(pictures, listing.labels[chosen], listing.class_names, str(path), listing.by_name)
 
 
 def _listing(path: Path) -> Listing:

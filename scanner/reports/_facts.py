@@ -37,6 +37,8 @@ def _input(report: Report) -> Iterator[Fact]:
     doubt = "" if choice.beats_chance else ", NOT clearly above chance"
     rival = f"; next best convention {percent(choice.tried[1][1])}" if len(choice.tried) > 1 else ""
     yield "", f"accuracy {rate_words(choice.accuracy)} under it{doubt}; chance {percent(choice.chance)}{rival}"
+    if choice.numbering:
+        yield "", one_line(f"classes numbered {choice.numbering}")
 
 
 def _twin(report: Report) -> Iterator[Fact]:

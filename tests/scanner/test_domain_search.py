@@ -220,7 +220,7 @@ def test_flags_decide() -> None:
     choice, _ = search(model, images, bgr=True)
     assert (choice.how, choice.domain.bgr, choice.accuracy.value) == ("found", True, 1)
     for wrong in ({"layout": "NCHW"}, {"layout": "flat"}):
-        with pytest.raises(OptionError, match=r"nearest\.onnx: its input .* \(3 channels NHWC\) contradicts"):
+        with pytest.raises(OptionError, match=r"nearest\.onnx: its input .* as NHWC of 3 channels, which contradicts"):
             search(model, images, **wrong)
 
 
@@ -281,10 +281,42 @@ def test_named_folders_are_renumbered_as_the_model_counts(tmp_path: Path) -> Non
     model = Nearest(domain_of(by_name("[0, 1]", 1), channels=1), protos, path=str(tmp_path / "m.onnx"))
     images = image_set(protos, per_class=9)
     by_name_order = np.array([3, 0, 2, 1])[images.labels]  # Ant, bee, cat, zebra in a folder
-    choice, samples = search(model, replace(images, labels=by_name_order, class_names=("Ant", "bee", "cat", "zebra")))
-    assert choice.accuracy.value == 1
+    folder = replace(images, labels=by_name_order, class_names=("Ant", "bee", "cat", "zebra"), by_name=True)
+    choice, samples = search(model, folder)
+    assert (choice.accuracy.value, choice.numbering) == (1, "")
     assert np.array_equal(samples.labels, images.labels)
     assert samples.class_names == tuple(names)
+
+
+def test_an_order_that_is_only_that_of_the_names_is_told() -> None:
+    protos = prototypes(1, classes=5)
+    model = Nearest(domain_of(by_name("[0, 1]", 1), channels=1), protos)
+    images = image_set(protos, per_class=9, class_names=("ant", "bee", "cat", "dog", "eel"), by_name=True)
+    told = "in the sorted order of their names: 0 ant, 1 bee, 2 cat, ... 4 eel"
+    assert search(model, images)[0].numbering == told
+    shuffled = replace(images, labels=np.random.default_rng(0).permutation(images.labels))
+    choice, _ = search(model, shuffled)
+    assert not choice.beats_chance
+    assert told in choice.complaint
+    assert search(model, replace(images, by_name=False))[0].numbering == ""
+
+
+def test_labels_from_one_on_are_told_so() -> None:
+    protos = prototypes(1)
+    model = Nearest(domain_of(by_name("[0, 1]", 1), channels=1), protos)
+    images = image_set(protos)
+    with pytest.raises(SamplesError, match=r"numbered from 0 .*from 1: subtract 1"):
+        search(model, replace(images, labels=images.labels + 1))
+    with pytest.raises(SamplesError, match=r"numbered from 0$"):
+        search(model, replace(images, labels=images.labels + 2))
+
+
+def test_a_contradiction_is_told_in_the_words_of_the_flags() -> None:
+    protos = prototypes(1)
+    model = Nearest(domain_of(by_name("[0, 1]", 1), channels=1), protos)
+    given_ = DomainOverrides(layout="NHWC", mean=(0.5, 1.0, 2.0), bgr=True)
+    with pytest.raises(OptionError, match=r"contradicts --layout NHWC --mean 0\.5,1,2 --bgr; correct"):
+        find_domain(cast(Model, model), image_set(protos), given_)
 
 
 def test_larger_pictures_are_cropped_if_that_is_better() -> None:

@@ -98,14 +98,14 @@ def test_folder(tmp_path: Path) -> None:
     picture(tmp_path / "__MACOSX" / "x.png")
     (tmp_path / "dog" / "notes.txt").write_text("not a picture")
     found = load_images(tmp_path)
-    assert found.class_names == ("cat", "dog")
+    assert (found.class_names, found.by_name) == (("cat", "dog"), True)
     assert np.bincount(found.labels).tolist() == [4, 3]
     assert [int(image[0, 0]) for image in found.images if image.max()] == [10, 11, 12, 1, 2]
 
 
 def test_folder_of_numbers(tmp_path: Path) -> None:
     found = load_images(folder_of(tmp_path, "00010", "2", "7"))
-    assert (np.unique(found.labels).tolist(), found.class_names) == ([2, 7, 10], ())
+    assert (np.unique(found.labels).tolist(), found.class_names, found.by_name) == ([2, 7, 10], (), False)
 
 
 def test_limit_reads_only_the_chosen(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_csv(tmp_path: Path, header: str, labels: str, expected: list[int], name
         rows.append(",".join(fields.get(c.lower(), f'"pictures/{n}, x.png"') for c in columns))
     (tmp_path / "set.csv").write_text("\ufeff" + "\n".join(rows) + "\n\n")
     found = load_images(tmp_path / "set.csv")
-    assert (found.labels.tolist(), found.class_names) == (expected, names)
+    assert (found.labels.tolist(), found.class_names, found.by_name) == (expected, names, bool(names))
     assert [int(image[0, 0]) for image in found.images] == [0, 1, 2]
 
 
@@ -299,6 +299,10 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "postscript": (lambda f: _broken_image(f, b"%!PS-Adobe-3.0 EPSF-3.0\n"), r"b/1\.png: cannot be decoded"),
     "no label column": (lambda f: _text(f, "s.csv", "path,kind\na,b\n"), r"s\.csv: expected a column label or class"),
     "no path column": (lambda f: _text(f, "s.csv", "label\n1\n"), r"s\.csv: expected a column path or file"),
+    "semicolons": (lambda f: _text(f, "s.csv", "path;label\na;1\n"), r"s\.csv: .*separated by semicolons, write"),
+    "tabs": (lambda f: _text(f, "s.csv", "path\tlabel\na\t1\n"), r"s\.csv: .*separated by tabs, write"),
+    "no header": (lambda f: _text(f, "s.csv", "a.png,1\nb.png,0\n"), r"s\.csv: .*first row has to name the columns"),
+    "endless header": (lambda f: _text(f, "s.csv", "a" * 5000), r"s\.csv: .*first row has to name the columns"),
     "empty csv": (lambda f: _text(f, "s.csv", ""), r"s\.csv: expected a column path"),
     "header only": (lambda f: _text(f, "s.csv", "path,label\n"), r"s\.csv: holds no samples"),
     "short row": (lambda f: _text(f, "s.csv", "path,label\na,1\nb\n"), r"s\.csv: row 3: expected 2 fields, got 1"),
