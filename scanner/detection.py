@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from traceback import format_exc
 from typing import TYPE_CHECKING
 
 from ..converters.messages import one_line
@@ -81,7 +82,7 @@ def detect(
         try:
             measured = list(detector.run(model, samples, budget))
         except Exception as error:  # noqa: BLE001 - one method's end is a failure to be told, not the end of the scan
-            ledger.failed(name, f"{type(error).__name__}: {one_line(error, 300)}")
+            ledger.failed(name, f"{type(error).__name__}: {one_line(error, 300)}", format_exc())
             continue
         evidence += measured
         late = any(e.details.get("complete") is False for e in measured)

@@ -122,10 +122,14 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Failure:
-    """A check that was due and broke; its presence forbids the verdict "clean"."""
+    """A check that was due and broke; its presence forbids the verdict "clean".
+
+    ``trace`` is the traceback where an exception ended it, for developers; no report shows it.
+    """
 
     check: str
     why: str
+    trace: str = ""
 
 
 @dataclass(frozen=True)

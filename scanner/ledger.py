@@ -48,6 +48,6 @@ class Ledger:
         """Note a check that was due and could not be run."""
         self.skipped.append(Skipped(check, why))
 
-    def failed(self, check: str, why: str) -> None:
-        """Note a check that was due and broke."""
-        self.failures.append(Failure(check, why))
+    def failed(self, check: str, why: str, trace: str = "") -> None:
+        """Note a check that was due and broke, with the traceback if there is one."""
+        self.failures.append(Failure(check, why, trace))

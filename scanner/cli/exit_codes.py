@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ __all__ = ["DEBUG", "ExitCode", "exit_code", "exits"]
 
 DEBUG = "onnxray.debug"
 """Key of click's ``Context.meta``: whether an unexpected error shows its traceback."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 RANKS = ("suspicious", "backdoored")
 """Labels that a scan can fail on, in rising order."""
@@ -65,10 +68,16 @@ def exits(context: click.Context | None) -> Iterator[None]:
         click.echo("onnxray: interrupted", err=True)
         raise Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:  # the reader of standard output went away; click alone would end with 1, "found"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit raises again
+        _drop_output()
         raise Exit(ExitCode.ERROR) from None
     except Exception as error:  # noqa: BLE001 - the last line of defence: an exit code and one line, never a traceback
         raise Exit(_tell(error, debug=bool(context and context.meta.get(DEBUG)))) from None
+
+
+def _drop_output() -> None:
+    """Send what is left for standard output nowhere; or the flush at exit raises again."""
+    with suppress(OSError, ValueError):  # a stream without a file behind it, as in tests
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(error: Exception, debug: bool) -> ExitCode:
@@ -77,6 +86,11 @@ def _tell(error: Exception, debug: bool) -> ExitCode:
 
     if debug:
         traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        _drop_output()
+        where = one_line(error.filename) if error.filename else "standard output or a temporary file"
+        click.echo(f"onnxray: error: {where} cannot be written: {error.strerror}; make room", err=True)
+        return ExitCode.ERROR
     if isinstance(error, OnnxrayError):
         click.echo(f"onnxray: error: {one_line(error, 1000)}", err=True)
         return ExitCode.USAGE if isinstance(error, OptionError) else ExitCode.ERROR

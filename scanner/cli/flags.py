@@ -158,7 +158,11 @@ _OUTPUT = (
     _output("--allow-inconclusive", is_flag=True, help="Exit with 0, not 2, where nothing could be decided."),
     _output("-q", "--quiet", is_flag=True, help="No progress bar and no notes on standard error."),
     _output(
-        "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an internal error."
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        callback=_debug,
+        help="Show tracebacks: of an internal error, of a method that broke.",
     ),
 )
 

@@ -16,7 +16,7 @@ from click.exceptions import Exit
 from ...converters.messages import one_line
 from ..errors import OnnxrayError
 from ..registry import build, plugins
-from .exit_codes import ExitCode, exit_code
+from .exit_codes import DEBUG, ExitCode, exit_code
 from .flags import FORMATS, PATH, input_flags, output_flags, scan_flags
 from .progress import progress_bar
 
@@ -53,6 +53,8 @@ def scan(context: click.RichContext, /, model: Path, data: Path, form: str, outp
       130  interrupted
     """
     report = _report(_one_model(model), _existing(data), _options(flags), quiet=flags["quiet"])
+    if context.meta.get(DEBUG):
+        click.echo("".join(failure.trace for failure in report.failures), err=True, nl=False)
     artifacts, problem = _write(report, output, form)
     click.echo(_rendered(form, report, artifacts).encode())
     if not flags["quiet"] and form != "text" and artifacts.folder:

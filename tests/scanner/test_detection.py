@@ -59,6 +59,8 @@ def test_a_detector_that_breaks_is_a_failure_in_one_line(error: type[Exception])
     assert not evidence
     assert ledger.failures[0].why.startswith(f"{error.__name__}: ")
     assert "\n" not in ledger.failures[0].why
+    assert ledger.failures[0].trace.startswith("Traceback")
+    assert "in run" in ledger.failures[0].trace
 
 
 def test_ctrl_c_is_not_a_failure() -> None:

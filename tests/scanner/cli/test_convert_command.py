@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from onnxray.converters import ModelFacts, TensorSpec, sources
 from onnxray.converters.parity import Parity
 from onnxray.converters.sources import ConversionOptions, ConversionSummary
-from onnxray.scanner.cli import main
+from onnxray.scanner.cli.commands import main
 
 FACTS = ModelFacts(
     "m.onnx", "0" * 64, 9, "", 20, TensorSpec("x", (None, 3), "float32"), TensorSpec("y", (None, 2), "float32"), 2, ()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from onnxray.scanner.cli import main
+from onnxray.scanner.cli.commands import main
 from onnxray.scanner.registry import names
 from onnxray.scanner.version import __version__
 
