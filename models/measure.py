@@ -15,7 +15,7 @@ __all__ = ["attack_success", "clean_accuracy"]
 
 def clean_accuracy(model: Model, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Rate:
     """Share of the images, (N, H, W) or (N, H, W, C), that the model gives their label."""
-    return Rate(int((model.predict(as_input(images)) == labels).sum()), len(labels))
+    return Rate.of(model.predict(as_input(images)) == labels)
 
 
 def attack_success(
@@ -23,4 +23,4 @@ def attack_success(
 ) -> Rate:
     """Share of the other classes' images that the model gives the target class once they are stamped."""
     others = attack.stamp(images[labels != target])
-    return Rate(int((model.predict(as_input(others)) == target).sum()), len(others))
+    return Rate.of(model.predict(as_input(others)) == target)

@@ -45,7 +45,7 @@ class Trial:
     @property
     def accuracy(self) -> Rate:
         """Correct out of tried."""
-        return Rate(int(self.right.sum()), len(self.right))
+        return Rate.of(self.right)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +85,18 @@ def run_trials(probe: Probe, candidates: Sequence[Candidate], seed: int) -> tupl
     """Try all candidates; returns the full trials, and those that a first look on 64 samples ruled out.
 
     Raises:
-        ModelError: the model runs under none of them.
+        ModelError: the model runs under none of them; with what it says of the first.
     """
     look = stratified(probe.labels, _FIRST_LOOK, seed)
     first = probe.take(look).run(candidates)
     refused = [t.error for t in first if t.error is not None]
     if len(refused) == len(first):
-        raise refused[0]
+        path = probe.model.path
+        raise ModelError(
+            f"{path}: it runs on none of the {len(refused)} forms of the pictures that were tried; check that it runs "
+            "in onnxruntime at all, and give --layout, or pictures of its size, where it wants others. It says: "
+            + str(refused[0]).removeprefix(f"{path}: ")
+        )
     bar = max(t.accuracy.value for t in first) - _HOPELESS
     hopeful = [t for t in first if t.error is None and t.accuracy.value >= bar]
     dropped = [t for t in first if t not in hopeful]

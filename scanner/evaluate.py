@@ -15,23 +15,18 @@ if TYPE_CHECKING:
     from .samples import Samples
     from .triggers import Trigger
 
-__all__ = ["attack_success", "clean_accuracy", "evaluate"]
+__all__ = ["attack_success", "evaluate"]
 
 
 def evaluate(model: Model, samples: Samples, triggers: Sequence[Trigger]) -> Evaluation:
     """Clean accuracy on ``samples``, and the attack success of every trigger on them."""
     predicted = model.predict(samples.inputs())
     return Evaluation(
-        clean_accuracy=_accuracy(predicted, samples.labels),
+        clean_accuracy=Rate.of(predicted == samples.labels),
         attack_success=tuple((t, attack_success(model, samples, t, predicted)) for t in triggers),
         samples=len(samples),
         provider=model.provider,
     )
-
-
-def clean_accuracy(model: Model, samples: Samples) -> Rate:
-    """How many of the samples the model gives their label."""
-    return _accuracy(model.predict(samples.inputs()), samples.labels)
 
 
 def attack_success(model: Model, samples: Samples, trigger: Trigger, predicted: NDArray[np.int64]) -> Rate:
@@ -45,9 +40,4 @@ def attack_success(model: Model, samples: Samples, trigger: Trigger, predicted: 
     if not victims.any():
         return Rate(0, 0)
     stamped = trigger.stamp(samples.images[victims])
-    fooled = model.predict(samples.domain.to_input(stamped)) == trigger.target
-    return Rate(int(fooled.sum()), int(victims.sum()))
-
-
-def _accuracy(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> Rate:
-    return Rate(int((predicted == labels).sum()), len(labels))
+    return Rate.of(model.predict(samples.domain.to_input(stamped)) == trigger.target)

@@ -47,6 +47,11 @@ class Rate:
     hits: int
     trials: int
 
+    @classmethod
+    def of(cls, hits: NDArray[np.bool_]) -> Rate:
+        """How many of these are true."""
+        return cls(int(hits.sum()), hits.size)
+
     @property
     def value(self) -> float:
         """hits / trials in [0, 1]; 0 where nothing was tried."""
