@@ -1,5 +1,6 @@
 # make demo: install into .venv, scan the two bundled models, write their reports.
 # make test: install into .venv, run the default tests.
+# make conversion-report: what converts to a twin and how well; exports whole models first, which takes an hour.
 PYTHON ?= python3
 PIP_OPTIONS ?=
 VENV := .venv
@@ -7,7 +8,8 @@ BIN := $(VENV)/bin
 REPORTS ?= onnxray-report
 SUSPECTS ?= ../shared
 
-.PHONY: demo test lint bundled suspects clean
+.PRECIOUS: $(VENV)-%/.installed
+.PHONY: demo test lint bundled suspects operators conversion-report clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onnxray scan models/bundled/clean.onnx --data models/bundled/samples.npz -o $(REPORTS)/clean --exit-zero
@@ -32,6 +34,40 @@ suspects: $(VENV)/.dev
 	$(BIN)/python -m onnxray.models.suspects $(SUSPECTS)/suspects --data $(SUSPECTS)/data
 	$(BIN)/python -m onnxray.models.suspects $(SUSPECTS)/suspects --data $(SUSPECTS)/data --part catalog
 
+operators: $(VENV)/.dev
+	$(BIN)/python -m onnxray.models.conversion.operator_table > docs/operators.md
+
+# The exporters do not go together, so each framework writes its models from an environment of its own. One that cannot
+# be installed or does not export leaves its families out of the report, which says so.
+ZOO ?= conversion-zoo
+EXPORTERS := torch keras jax paddle
+EXTRAS_torch := sources
+EXTRAS_keras := keras,tflite
+EXTRAS_jax := jax,jax-zoo
+EXTRAS_paddle := paddle
+FAMILIES_torch := timm variants sklearn light
+FAMILIES_keras := keras
+FAMILIES_jax := jax
+FAMILIES_paddle := paddle
+
+conversion-report: $(VENV)/.dev
+	@for exporter in $(EXPORTERS); do $(MAKE) $(ZOO)/.$$exporter || echo "$$exporter: not exported"; done
+	$(BIN)/python -m onnxray.models.conversion.report --zoo $(ZOO) -o $(REPORTS)/conversion.json \
+		$(if $(wildcard $(SUSPECTS)/suspects),--suspects $(SUSPECTS)/suspects --data $(SUSPECTS)/data)
+	$(BIN)/python -m onnxray.models.conversion.round_trip \
+		$(if $(wildcard $(SUSPECTS)/suspects),--suspects $(SUSPECTS)/suspects)
+	$(BIN)/python -m onnxray.models.conversion.speed
+
+$(ZOO)/.%: $(VENV)-%/.installed
+	$(VENV)-$*/bin/python -m onnxray.models.conversion.build $(FAMILIES_$*) -o $(ZOO)
+	touch $@
+
+$(VENV)-%/.installed: setup.cfg constraints.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install -q $(PIP_OPTIONS) -c constraints.txt torch
+	$(@D)/bin/pip install -q $(PIP_OPTIONS) -c constraints.txt -e '.[$(EXTRAS_$*)]'
+	touch $@
+
 # torch comes first and pinned: a plain requirement takes its newest build, with gigabytes of CUDA packages.
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("onnxray needs Python 3.11 or newer, this is %d.%d: make PYTHON=python3.12 ..." % sys.version_info[:2])'
@@ -45,4 +81,4 @@ $(VENV)/.dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build $(REPORTS) *.egg-info
+	rm -rf $(VENV) $(VENV)-* build $(REPORTS) *.egg-info

@@ -4,6 +4,7 @@ OnnxrayError
 ├── ModelError            the file cannot be read or run as an ONNX model
 │   ├── NotAClassifier    it runs, but it has not the inputs and outputs of a classifier
 │   └── TwinError         it runs, but no faithful differentiable twin of it could be made
+│       └── NoGradient    its twin agrees, and has no gradient that could be followed
 └── (the scanner's own errors: see scanner/errors.py)
 
 Every message names the file, says what is wrong and what to do: "expected X, got Y".
@@ -24,3 +25,7 @@ class NotAClassifier(ModelError):  # noqa: N818  (reads better where it is caugh
 
 class TwinError(ModelError):
     """No torch twin that agrees with onnxruntime could be made."""
+
+
+class NoGradient(TwinError):  # noqa: N818  (reads better where it is caught)
+    """The twin agrees with onnxruntime, and the gradient at its input is zero, not finite or cut: it answers in steps."""

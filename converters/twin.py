@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from .errors import TwinError
+from .errors import NoGradient
 from .facts import TensorSpec
 from .messages import one_line
 from .weights import Weights
@@ -105,7 +105,7 @@ class Twin(nn.Module):
         """Check that a finite gradient, not zero for all inputs, comes back from the logits.
 
         Raises:
-            TwinError: it does not, as behind a comparison: a search along the gradient would find nothing.
+            NoGradient: it does not, as behind a comparison: a search along the gradient would find nothing.
         """
         values = self.tensor_of(inputs).requires_grad_()
         logits = self(values)
@@ -114,9 +114,9 @@ class Twin(nn.Module):
         try:
             (gradient,) = torch.autograd.grad(loss, values)
         except RuntimeError as error:
-            raise TwinError(f"{file}: no torch twin: no gradient reaches its input: {one_line(error)}") from None
+            raise NoGradient(f"{file}: no torch twin: no gradient reaches its input: {one_line(error)}") from None
         if not gradient.isfinite().all() or not gradient.any():
-            raise TwinError(f"{file}: no torch twin: the gradient at its input is zero or not finite")
+            raise NoGradient(f"{file}: no torch twin: the gradient at its input is zero or not finite")
 
     def tensor_of(self, inputs: NDArray[Any]) -> Tensor:
         """Return inputs as the network takes them, on its device."""

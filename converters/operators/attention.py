@@ -91,7 +91,16 @@ def _at_once(
     if plain and sides.right == 0 and not isinstance(sides.offset, Tensor) and sides.offset == 0:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=gqa)
     seen = _mask(q, k, mask, nonpad, sides)
-    return F.scaled_dot_product_attention(q, k, v, seen, scale=scale, enable_gqa=gqa)
+    if seen is None:
+        return F.scaled_dot_product_attention(q, k, v, scale=scale, enable_gqa=gqa)
+    blind = _blind(seen)
+    seen = seen | blind if seen.dtype == torch.bool else torch.where(blind, 0.0, seen)
+    return torch.where(blind, 0.0, F.scaled_dot_product_attention(q, k, v, seen, scale=scale, enable_gqa=gqa))
+
+
+def _blind(seen: Tensor) -> Tensor:
+    """Queries that may see no key: they give 0, and a softmax over none of them a gradient that is NaN."""
+    return (seen.logical_not() if seen.dtype == torch.bool else seen == -torch.inf).all(-1, keepdim=True)
 
 
 def _mask(q: Tensor, k: Tensor, mask: Tensor | None, nonpad: Tensor | None, sides: _Sides) -> Tensor | None:
@@ -137,9 +146,9 @@ def _step_by_step(
     raw = (q * root) @ (k * root).transpose(-1, -2)
     capped = softcap * torch.tanh(raw / softcap) if softcap else raw
     biased = capped + bias
-    probabilities = torch.softmax(biased.to(precision), -1).to(q.dtype)
-    if bias.dim():
-        probabilities = torch.where((bias == -torch.inf).all(-1, keepdim=True), 0.0, probabilities).to(q.dtype)
+    blind = _blind(bias) if bias.dim() else torch.zeros((), dtype=torch.bool, device=q.device)
+    probabilities = torch.softmax(torch.where(blind, 0.0, biased).to(precision), -1).to(q.dtype)
+    probabilities = torch.where(blind, 0.0, probabilities).to(q.dtype)
     return probabilities @ v, (raw, capped, biased, probabilities)[mode]
 
 

@@ -19,7 +19,7 @@ from ...converters.normalize import inline_functions
 from ...converters.to_torch import network_of
 from ...converters.walk import Unsupported
 
-__all__ = ["Case", "Outcome", "Result", "cases", "run"]
+__all__ = ["Case", "Outcome", "Result", "cases", "run", "tensor"]
 
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
 _HALF = 1e-2  # relative and absolute: operators in half precision round after each step
@@ -93,7 +93,7 @@ def run(case: Case) -> Result:
         return Result(case, Outcome.UNSUPPORTED, one_line(error))
     try:
         with torch.no_grad():
-            got = network(*[_tensor(value) for value in case.inputs])
+            got = network(*[tensor(value) for value in case.inputs])
     except Exception as error:  # noqa: BLE001 - whatever an operator raises is what is to be told
         return Result(case, Outcome.FAILS, f"{type(error).__name__}: {one_line(error)}")
     for name, value, expected in zip((o.name for o in case.model.graph.output), got, case.outputs, strict=False):
@@ -111,11 +111,12 @@ def _unusable(model: ModelProto) -> bool:
 _RANDOM = ("Bernoulli", "Multinomial")
 
 
-def _tensor(value: Any) -> Any:
+def tensor(value: Any) -> Any:
+    """An array of a test as what the network takes: a tensor, a list of them, or None."""
     if value is None:
         return None
     if isinstance(value, list):
-        return [_tensor(part) for part in value]
+        return [tensor(part) for part in value]
     return tensor_of(value if hasattr(value, "data_type") else numpy_helper.from_array(np.asarray(value)))
 
 
