@@ -93,8 +93,8 @@ def run_trials(probe: Probe, candidates: Sequence[Candidate], seed: int) -> tupl
     if len(refused) == len(first):
         path = probe.model.path
         raise ModelError(
-            f"{path}: it runs on none of the {len(refused)} forms of the pictures that were tried; check that it runs "
-            "in onnxruntime at all, and give --layout, or pictures of its size, where it wants others. It says: "
+            f"{path}: it runs on none of the {len(refused)} forms of the pictures that were tried; give --layout, or "
+            "pictures of the size that it wants, if you know them. It says: "
             + str(refused[0]).removeprefix(f"{path}: ")
         )
     bar = max(t.accuracy.value for t in first) - _HOPELESS

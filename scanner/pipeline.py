@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..converters import open_model
 from .config import DEFAULTS, ScanOptions
 from .detection import detect, plan, resolve_device, verify_twin
 from .domain_search import find_domain
@@ -13,6 +12,7 @@ from .evaluate import evaluate
 from .findings import Report
 from .images import load_images
 from .ledger import Ledger
+from .opening import open_running
 from .verdict import decide
 from .versions import versions
 
@@ -39,7 +39,7 @@ def scan(
     ledger = Ledger(progress)
     detectors = plan(options)
     with ledger.stage("open"):
-        model = open_model(path, scores=options.scores)
+        model = open_running(path, options.scores)
         device = resolve_device(options.device)
     with ledger.stage("samples"):
         images = load_images(data, limit=options.samples, seed=options.seed)

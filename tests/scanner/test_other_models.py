@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxray.models.bundled_files import bundled
 from onnxray.scanner.config import ScanOptions
-from onnxray.scanner.errors import NotAClassifier, SamplesError
+from onnxray.scanner.errors import ModelError, NotAClassifier, SamplesError
 from onnxray.scanner.pipeline import scan
 
 QUICK = ScanOptions(samples=60, settings={"neural-cleanse": {"steps": 5}})
@@ -58,6 +58,16 @@ def test_an_output_that_is_not_named_or_does_not_exist_lists_those_that_do(two_o
         scan(two_outputs, bundled("samples.npz"), QUICK)
     with pytest.raises(NotAClassifier, match=f"no output 'logit5'; its outputs are {name}, other"):
         scan(two_outputs, bundled("samples.npz"), replace(QUICK, scores="logit5"))
+
+
+def test_an_operator_that_onnxruntime_does_not_know_is_told_with_what_to_do(tmp_path: Path) -> None:
+    model = onnx.load(bundled("clean.onnx"))
+    model.graph.node[-1].input[0], name = "secret", model.graph.node[-1].input[0]
+    model.graph.node.insert(len(model.graph.node) - 1, helper.make_node("Secret", [name], ["secret"], domain="mine"))
+    model.opset_import.append(helper.make_opsetid("mine", 1))
+    onnx.save(model, tmp_path / "custom.onnx")
+    with pytest.raises(ModelError, match=r"custom\.onnx: onnxruntime, .* ONNX's own .*mine:Secret"):
+        scan(tmp_path / "custom.onnx", bundled("samples.npz"), QUICK)
 
 
 def test_a_model_of_rows_is_told_from_one_of_pictures(tmp_path: Path) -> None:
