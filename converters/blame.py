@@ -13,6 +13,7 @@ from onnx import ModelProto, ValueInfoProto
 from .errors import OnnxrayError
 from .graphs import copied
 from .messages import one_line
+from .normalize import drop_unused
 from .runtime import raw_outputs
 from .twin import Twin
 
@@ -53,6 +54,7 @@ def first_difference(graph: ModelProto, twin: Twin, inputs: NDArray[Any], tolera
     shown = copied(graph)
     del shown.graph.output[:]
     shown.graph.output.extend(ValueInfoProto(name=name) for name in names)
+    shown = drop_unused(shown)
     try:
         expected = raw_outputs(shown.SerializeToString(), inputs, names)
     except OnnxrayError:

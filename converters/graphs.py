@@ -7,7 +7,10 @@ from graphlib import CycleError, TopologicalSorter
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
 
-__all__ = ["copied", "every_node", "opset", "opsets", "read_by", "reads", "sort_nodes", "subgraphs", "tensors"]
+__all__ = [
+    "copied", "every_node", "live_nodes", "needed", "opset", "opsets", "read_by", "reads", "sort_nodes", "subgraphs",
+    "tensors",
+]  # fmt: skip
 
 
 def copied(model: ModelProto) -> ModelProto:
@@ -101,6 +104,24 @@ def sort_nodes(model: ModelProto) -> ModelProto:
     del model.graph.node[:]
     model.graph.node.extend(nodes[i] for i in order)
     return model
+
+
+def needed(graph: GraphProto, outputs: Iterable[str]) -> set[str]:
+    """Names of all tensors that these outputs depend on, themselves included."""
+    producers = {name: node for node in graph.node for name in node.output if name}
+    used = set[str]()
+    pending = list(outputs)
+    while pending:
+        if (name := pending.pop()) not in used:
+            used.add(name)
+            pending += (name for name in read_by(producers[name]) if name) if name in producers else ()
+    return used
+
+
+def live_nodes(graph: GraphProto) -> list[NodeProto]:
+    """The nodes that lead to an output of the graph, in the order of the file."""
+    used = needed(graph, (output.name for output in graph.output))
+    return [node for node in graph.node if not used.isdisjoint(node.output)]
 
 
 def reads(graph: GraphProto) -> list[str]:

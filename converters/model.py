@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ModelError, TwinError
+from .errors import ModelError, NotAClassifier, TwinError
 from .facts import ModelFacts, TensorSpec
 from .limits import MAX_BYTES
 from .parity import Parity, compare, random_inputs, tolerance_for
@@ -209,15 +209,27 @@ def _logits_session(
     return Session(content, spec, Answer(logits, reading), str(source.path), options.threads, classes, optimise)
 
 
+def _answer(source: Source, options: _Options) -> Answer:
+    """The output that answers; of a file whose input will not do either, the input is told."""
+    from .answers import find_answer
+    from .signature import input_spec
+
+    try:
+        return find_answer(source.proto, str(source.path), options.scores)
+    except NotAClassifier:
+        input_spec(source.proto.graph, str(source.path))
+        raise
+
+
 def _facts(source: Source, options: _Options) -> tuple[ModelFacts, Answer]:
-    from .answers import Reading, find_answer, find_head
+    from .answers import Reading, find_head
     from .graphs import opset
     from .messages import one_line
     from .signature import count_classes, input_spec
 
     file, proto = str(source.path), source.proto
-    spec = input_spec(proto.graph, file)
-    answer = find_answer(proto, file, options.scores)
+    answer = _answer(source, options)
+    spec = input_spec(proto.graph, file, answer.spec.name)
     head = find_head(proto, answer.spec.name)
     two = answer.reading in (Reading.LOGIT, Reading.PROBABILITY)
 

@@ -13,7 +13,7 @@ from onnx.inliner import inline_local_functions
 
 from .answers import find_head
 from .free_batch import free_batch
-from .graphs import copied, read_by, sort_nodes
+from .graphs import copied, live_nodes, needed, sort_nodes
 from .half_precision import to_float32
 
 __all__ = ["PASSES", "drop_unused", "fix_batch", "inline_functions", "lift_constants", "normalize", "strip_head"]
@@ -51,31 +51,29 @@ def fix_batch(model: ModelProto, batch: int) -> ModelProto:
 
 
 def strip_head(model: ModelProto, output: str) -> ModelProto:
-    """End the graph at the logits behind an output, the only one that is left."""
+    """End the graph at the logits behind an output, the only one that is left, and drop all that it does not need."""
     logits = find_head(model, output).logits
-    if [value.name for value in model.graph.output] == [logits]:
-        return model
-    model = copied(model)
-    del model.graph.output[:]
-    model.graph.output.append(ValueInfoProto(name=logits))  # onnxruntime infers its type
+    if [value.name for value in model.graph.output] != [logits]:
+        model = copied(model)
+        del model.graph.output[:]
+        model.graph.output.append(ValueInfoProto(name=logits))  # onnxruntime infers its type
     return drop_unused(model)
 
 
 def drop_unused(model: ModelProto) -> ModelProto:
-    """Drop the nodes and initializers that no output needs."""
-    producers = {name: node for node in model.graph.node for name in node.output if name}
-    used = set[str]()
-    pending = [output.name for output in model.graph.output]
-    while pending:
-        if (name := pending.pop()) not in used:
-            used.add(name)
-            pending += read_by(producers[name]) if name in producers else ()
+    """Drop the nodes, initializers and inputs that no output needs; of inputs, the first stays if none is needed."""
+    graph = model.graph
+    used = needed(graph, (output.name for output in graph.output))
+    nodes = live_nodes(graph)
+    initializers = [tensor for tensor in graph.initializer if tensor.name in used]
+    inputs = [value for value in graph.input if value.name in used] or graph.input[:1]
+    if (len(nodes), len(initializers), len(inputs)) == (len(graph.node), len(graph.initializer), len(graph.input)):
+        return model
     model = copied(model)
-    nodes = [node for node in model.graph.node if not used.isdisjoint(node.output)]
-    initializers = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    del model.graph.node[:], model.graph.initializer[:]
+    del model.graph.node[:], model.graph.initializer[:], model.graph.input[:]
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(initializers)
+    model.graph.input.extend(inputs)
     return model
 
 

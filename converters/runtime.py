@@ -7,6 +7,7 @@ import ctypes
 import functools
 import io
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,6 +34,7 @@ except ImportError as error:
 
 __all__ = ["Session", "answers", "cast", "raw_outputs"]
 
+_NUMBERS = re.compile(r"tensor\((float|float16|double|bool|u?int\d+)\)")  # onnxruntime's names of types
 _FATAL = 4  # severity: errors arrive as exceptions, and warnings about foreign exporters are no news to our user
 _CHUNK_ELEMENTS = 2**24  # input elements per call where the batch axis is free: 64 MiB of float32
 _CHUNK_ROWS = 256
@@ -74,6 +76,7 @@ class Session:
         self._spec, self._answer, self._file, self._classes = spec, answer, file, classes
         self._only_one = self._tried = False
         self._session = _start(content, file, threads, optimise)
+        self._unread = {i.name: _filling(i, file) for i in self._session.get_inputs() if i.name != spec.name}
         self.provider: str = self._session.get_providers()[0]
 
     def run(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
@@ -133,6 +136,7 @@ class Session:
     def _outputs(self, batch: NDArray[Any]) -> NDArray[Any]:
         """One call; the batch is cast to the input's dtype, the output is read as scores."""
         feed = {self._spec.name: np.ascontiguousarray(cast(batch, self._spec.dtype))}
+        feed |= {name: np.zeros([size or len(batch) for size in s.shape], s.dtype) for name, s in self._unread.items()}
         try:
             values = self._session.run([self._answer.spec.name], feed)[0]
         except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base class
@@ -195,6 +199,22 @@ def _start(content: bytes, file: str, threads: int = 0, optimise: bool = True) -
         return InferenceSession(content, options, providers=_providers(), enable_fallback=0)
     except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base class
         raise ModelError(f"{file}: onnxruntime cannot load it: {one_line(error)}") from None
+
+
+def _filling(value: onnxruntime.NodeArg, file: str) -> TensorSpec:
+    """What onnxruntime wants for an input that the scores do not depend on; a free first axis is the batch.
+
+    Raises:
+        ModelError: its shape is not fixed, or it holds no numbers.
+    """
+    kind = _NUMBERS.fullmatch(value.type)
+    sizes = tuple(size if isinstance(size, int) and size > 0 else None for size in value.shape)
+    if kind is None or None in sizes[1:]:
+        raise ModelError(
+            f"{file}: onnxruntime wants a value for the input {one_line(value.name)!r} ({value.type}, shape "
+            f"{shown(sizes)}), which the scores do not depend on; export the model without it"
+        )
+    return TensorSpec(value.name, sizes, {"float": "float32", "double": "float64"}.get(kind[1], kind[1]))
 
 
 def _default_threads() -> int:

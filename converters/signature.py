@@ -10,6 +10,7 @@ from onnx import GraphProto, TensorProto, TypeProto, ValueInfoProto, helper
 
 from .errors import NotAClassifier
 from .facts import TensorSpec, shown
+from .graphs import needed
 from .messages import one_line
 
 __all__ = ["count_classes", "input_spec", "kind_of", "spec_of"]
@@ -17,14 +18,22 @@ __all__ = ["count_classes", "input_spec", "kind_of", "spec_of"]
 _MAX_ELEMENTS = 2**28  # 1 GiB of float32 in one batch; a hostile file may claim any number
 
 
-def input_spec(graph: GraphProto, file: str) -> TensorSpec:
-    """Return the single input that is no initializer.
+def input_spec(graph: GraphProto, file: str, output: str | None = None) -> TensorSpec:
+    """Return the single input that is no initializer; of several, the only one that is read.
+
+    Args:
+        graph: the file's own.
+        file: for messages.
+        output: its output with the scores, for which an input has to be read to count; None if any output will do.
 
     Raises:
         NotAClassifier: none or several, no numbers, or no batch axis with something behind it.
     """
     constants = {tensor.name for tensor in graph.initializer}
     values = [value for value in graph.input if value.name not in constants]
+    if len(values) > 1:
+        read = needed(graph, [output] if output else [value.name for value in graph.output])
+        values = [value for value in values if value.name in read]
     if len(values) != 1:
         names = one_line(", ".join(value.name for value in values)) or "none"
         raise NotAClassifier(

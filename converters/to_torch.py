@@ -11,7 +11,7 @@ from .errors import TwinError
 from .fallback import convert_node, converter_of
 from .graphs import every_node, opsets
 from .messages import one_line
-from .normalize import normalize
+from .normalize import drop_unused, normalize
 from .operators import Gradient, find
 from .signature import input_spec
 from .twin import Twin
@@ -52,7 +52,7 @@ def network_of(model: ModelProto) -> fx.GraphModule:
     Raises:
         Unsupported: naming all operators that are not supported, or the first node whose use is not.
     """
-    if missing := missing_operators(model):
+    if missing := missing_operators(drop_unused(model)):
         raise Unsupported(f"operators not supported: {', '.join(missing)}")
     return build(model, convert_node)
 

@@ -14,7 +14,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper
 from torch import Tensor, fx, nn
 
 from .dtypes import tensor_of
-from .graphs import opsets, reads, subgraphs
+from .graphs import live_nodes, opsets, reads, subgraphs
 from .messages import one_line
 from .operators import Operator, find, floats, ints, number
 from .provenance import Constant, Origin, folded
@@ -44,9 +44,9 @@ def build(model: ModelProto, fallback: Fallback = _no_fallback) -> fx.GraphModul
         Unsupported: naming the node, and what about it is not supported.
     """
     walk = Walk(model.graph, opsets(model), fallback)
-    walk.initialize()
+    constants = {tensor.name for tensor in model.graph.initializer}
     for value in model.graph.input:
-        if value.name not in walk.values:
+        if value.name not in constants:
             walk.placeholder(value.name)
     return walk.run()
 
@@ -58,23 +58,21 @@ class Walk:
         graph: the ONNX graph.
         opsets: version of each operator domain.
         root: the module that takes the constants; it becomes the root of the GraphModule.
-        values: ONNX tensor name -> fx node or constant.
+        values: ONNX tensor name -> fx node or constant; an initializer is read when it is first asked for.
     """
 
-    def __init__(self, graph: GraphProto, versions: Mapping[str, int], fallback: Fallback) -> None:
-        """Start with nothing known."""
+    def __init__(
+        self, graph: GraphProto, versions: Mapping[str, int], fallback: Fallback, outside: Walk | None = None
+    ) -> None:
+        """Start with nothing known; for a subgraph, but the constants of the walk outside."""
         self.graph, self.opsets, self.root = graph, versions, nn.Module()
         self.values: dict[str, Value] = {}
-        self._fallback, self._fx = fallback, fx.Graph()
+        self._fallback, self._outside, self._fx = fallback, outside, fx.Graph()
+        self._protos = {tensor.name: tensor for tensor in graph.initializer}
         self._constants: dict[str, Constant] = {}
         self._attributes: dict[int, fx.Node] = {}
         self._types = {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.input)}
         self._types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
-
-    def initialize(self) -> None:
-        """Know the graph's initializers, each under its own name."""
-        for proto in self.graph.initializer:
-            self.values[proto.name] = Constant(tensor_of(proto), Origin(proto.name))
 
     def placeholder(self, name: str) -> fx.Node:
         """Add an input."""
@@ -84,8 +82,8 @@ class Walk:
         return node
 
     def run(self) -> fx.GraphModule:
-        """Walk all nodes and close the graph."""
-        for node in self.graph.node:
+        """Walk the nodes that lead to an output, and close the graph."""
+        for node in live_nodes(self.graph):
             try:
                 self._add(node)
             except Exception as error:
@@ -125,8 +123,17 @@ class Walk:
 
     def _value(self, name: str) -> Value:
         if name not in self.values:
-            raise Unsupported(f"nothing computes the tensor {one_line(name)!r}")
+            self.values[name] = self._constant(name)
         return self.values[name]
+
+    def _constant(self, name: str) -> Constant:
+        """An initializer, under its own name; a subgraph shares those of the graphs around it."""
+        if name in self._protos:
+            return Constant(tensor_of(self._protos[name]), Origin(name))
+        value = self._outside._value(name) if self._outside else None
+        if not isinstance(value, Constant):
+            raise Unsupported(f"nothing computes the tensor {one_line(name)!r}")
+        return value
 
     def _add(self, node: NodeProto) -> None:
         operator = find(node.domain, node.op_type, self.opsets.get(node.domain, 1))
@@ -214,12 +221,10 @@ class Walk:
 
     def _body(self, graph: GraphProto) -> fx.Node:
         """A subgraph as a function of its own inputs; what it reads from outside is bound to it."""
-        inner = Walk(graph, self.opsets, self._fallback)
-        inner.values.update((name, value) for name, value in self.values.items() if isinstance(value, Constant))
+        inner = Walk(graph, self.opsets, self._fallback, self)
         outside = [name for name in reads(graph) if isinstance(self.values.get(name), fx.Node)]
         for name in outside:
             inner.placeholder(name)
-        inner.initialize()
         for value in graph.input:
             inner.placeholder(value.name)
         child = self._fx.get_attr(self._child(graph.name or "body", inner.run()))

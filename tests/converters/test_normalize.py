@@ -5,10 +5,11 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 from onnx.reference import ReferenceEvaluator
-from onnxray.converters import TensorSpec, open_model
+from onnxray.converters import TensorSpec, open_model, walk
 from onnxray.converters.answers import Answer
+from onnxray.converters.dtypes import tensor_of
 from onnxray.converters.free_batch import free_batch
 from onnxray.converters.normalize import PASSES, drop_unused, inline_functions, lift_constants, normalize, strip_head
 from onnxray.converters.runtime import Session
@@ -114,6 +115,29 @@ def test_drop_unused(build: Build) -> None:
     left = drop_unused(onnx.load(path))
     assert operators(left) == ["MatMul"]
     assert [tensor.name for tensor in left.graph.initializer] == ["w"]
+
+
+def test_what_leads_nowhere_does_not_stop_the_twin(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = build(
+        """(float[N,4] x, float[N,4] z) => (float[N,3] y) {
+            y = MatMul(x, w)  d = Add(x, z)  e = StringNormalizer<locale = "xx">(words)  f = Conv(v, v) }""",
+        w=(4, 3),
+        v=(4,),
+        words=np.array(["a"], object),
+    )
+    read = list[str]()
+
+    def reading(proto: TensorProto) -> torch.Tensor:
+        read.append(proto.name)
+        return tensor_of(proto)
+
+    monkeypatch.setattr(walk, "tensor_of", reading)
+    network = network_of(onnx.load(path))  # as it is: both inputs stay
+    assert [node.name for node in network.graph.nodes if node.op == "placeholder"] == ["x", "z"]
+    assert read == ["w"]
+    normalized = normalize(onnx.load(path), "y")
+    assert operators(normalized) == ["MatMul"]
+    assert [value.name for value in normalized.graph.input] == ["x"]
 
 
 def test_a_batch_written_into_reshape_is_freed(build: Build) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnxray.converters import NotAClassifier, TensorSpec, open_model
+from onnxray.converters import ModelError, NotAClassifier, TensorSpec, open_model
+from onnxray.converters.twin import Twin
 
 Build = Callable[..., Path]
 
@@ -31,6 +32,25 @@ NO_CLASSIFIER = {
     "no batch": ("(float[3] x) => (float[3] y) { y = Relu(x) }", "rank 2 or more"),
     "huge": ("(float[N,100000,100000] x) => (float[N,3] y) { y = Relu(x) }", "at most 268435456 values"),
 }
+
+
+UNREAD = "(float[N,4] x, float[N,3] r, bool t, int64[2,2] u) => (float[N,3] y, int64[N] label) "
+DEAD_BRANCH = "{ y = MatMul(x, w)  s = Add(y, r)  label = ArgMax<axis = 1, keepdims = 0>(s) }"
+
+
+def test_inputs_that_the_scores_do_not_depend_on_do_not_count(build: Build) -> None:
+    model = open_model(build(UNREAD + DEAD_BRANCH, w=(4, 3)))
+    assert model.facts.input.name == "x"
+    x = np.random.default_rng(0).random((5, 4), dtype=np.float32)
+    assert model.build_twin(x).agreement == 1
+    assert isinstance(model.torch, Twin)
+    assert list(model.torch.tensors) == ["x", "y"]
+
+
+def test_an_unread_input_without_a_size_is_told(build: Build) -> None:
+    model = open_model(build("(float[N,4] x, float[N,M] r) => (float[N,3] y) { y = MatMul(x, w) }", w=(4, 3)))
+    with pytest.raises(ModelError, match=r"wants a value for the input 'r' .* shape \(\?, \?\)\), which the scores do"):
+        model.run(np.zeros((1, 4), np.float32))
 
 
 @pytest.mark.parametrize(("text", "words"), NO_CLASSIFIER.values(), ids=NO_CLASSIFIER)
