@@ -1,0 +1,1 @@
+"""How fast the kernels and searches are, beside what others do: measured together in one process."""
