@@ -41,8 +41,9 @@ def reciprocal(x: Tensor) -> Tensor:
 
 @operator("Exp")
 def exponential(x: Tensor) -> Tensor:
-    """``e ** x``."""
-    return torch.exp(x)
+    """``e ** x``; where that overflows, the gradient is 0, as it is for a ``1 / (1 + exp(-x))`` written out."""
+    overflows = torch.exp(x.detach()).isinf()  # the infinity would meet the zero that comes back and make it NaN
+    return torch.exp(x.masked_fill(overflows, 0)).masked_fill(overflows, torch.inf)
 
 
 @operator("Log")

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from onnxray.converters.operators import elementwise
+from onnxray.converters.to_torch import network_of
 
 RNG = np.random.default_rng(1)
 FLOATS = np.array([[-2.5, -1.5, -0.5, 0.0], [0.5, 1.5, 2.5, 7.0]], np.float32)
@@ -34,6 +36,19 @@ def test_rounding_passes_the_gradient_and_keeps_its_values_exact(name: str, comp
     assert x.grad is not None
     assert x.grad.tolist() == [1, 1, 1, 1]
     assert y.tolist() == {"Ceil": [1, 0, 4, np.inf], "Floor": [0, -1, 3, np.inf], "Round": [0, 0, 4, np.inf]}[name]
+
+
+@pytest.mark.parametrize("last", ["Reciprocal(d)", "Div(one, d)"])
+def test_a_sigmoid_written_out_has_a_gradient_where_it_saturates(build: Any, last: str) -> None:
+    path = build(
+        f"(float[N,3] x) => (float[N,3] y) {{ n = Neg(x)  e = Exp(n)  d = Add(e, one)  y = {last} }}",
+        one=np.array(1, np.float32),
+    )
+    x = torch.tensor([[-1000.0, -30.0, -1.0], [0.0, 20.0, 1000.0]], requires_grad=True)
+    (y,) = network_of(onnx.load(path))(x)
+    torch.testing.assert_close(y, torch.sigmoid(x))
+    (got,) = torch.autograd.grad(y.sum(), x, retain_graph=True)
+    torch.testing.assert_close(got, torch.autograd.grad(torch.sigmoid(x).sum(), x)[0])
 
 
 @pytest.mark.parametrize("opset", [1, 6])

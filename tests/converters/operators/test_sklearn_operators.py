@@ -32,7 +32,7 @@ def classifiers() -> dict[str, Any]:
         ensemble.GradientBoostingClassifier(n_estimators=3), ensemble.AdaBoostClassifier(n_estimators=3),
         ensemble.BaggingClassifier(n_estimators=2), tree.DecisionTreeClassifier(max_depth=6),
         svm.SVC(), svm.SVC(kernel="linear"), svm.SVC(kernel="poly"), svm.NuSVC(),
-        linear_model.LogisticRegression(), linear_model.SGDClassifier(loss="log_loss", alpha=1),
+        linear_model.LogisticRegression(), linear_model.SGDClassifier(loss="log_loss"),
         linear_model.RidgeClassifier(),
         MLPClassifier((5,), max_iter=20), neighbors.KNeighborsClassifier(3),
         naive_bayes.GaussianNB(), naive_bayes.BernoulliNB(), discriminant_analysis.LinearDiscriminantAnalysis(),
