@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,13 @@ class Answer:
         spec: as the file declares it; of a sequence of maps, (N, K) float32.
         reading: how to read it.
         keys: labels of the classes in order, where the output is a map.
+        single: how to read one number a row, where a file declares two and gives one.
     """
 
     spec: TensorSpec
     reading: Reading = Reading.SCORES
     keys: tuple[Any, ...] = ()
+    single: Reading = Reading.LOGIT
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,10 @@ def find_answer(model: ModelProto, file: str, name: str | None = None) -> Answer
     spec = spec_of(value, "output", file)
     if any(node.op_type == "ArgMax" for node in behind):
         return Answer(spec, Reading.LABEL)
+    single = Reading.PROBABILITY if any(node.op_type == "Sigmoid" for node in behind) else Reading.LOGIT
     if all(size == 1 for size in spec.shape[1:]) and len(spec.shape) > 1:
-        sigmoid = any(node.op_type == "Sigmoid" for node in behind)
-        return Answer(spec, Reading.PROBABILITY if sigmoid else Reading.LOGIT)
-    return Answer(spec)
+        return Answer(spec, single, single=single)
+    return Answer(spec, single=single)
 
 
 def find_head(model: ModelProto, output: str) -> Head:
@@ -99,23 +102,24 @@ def find_head(model: ModelProto, output: str) -> Head:
 def scores_of(values: Any, answer: Answer, classes: int = 0) -> NDArray[Any]:
     """Read onnxruntime's output as scores (N, K), or (N, K, 1, 1) and the like.
 
+    Of two classes, some exporters declare one number a row and write two, or the other way round: what is there counts.
+
     Args:
         values: an array, or a list of maps.
         answer: how to read it.
-        classes: K, needed for labels.
+        classes: K, needed for labels and to know that there are two.
     """
     if answer.reading is Reading.MAPS:
         return np.array([[row[key] for key in answer.keys] for row in values], np.float32)
     array = np.asarray(values)
     if answer.reading is Reading.LABEL:
         return np.eye(max(classes, 2), dtype=np.float32)[array.reshape(-1)]  # type: ignore[no-any-return]
-    if answer.reading is Reading.PROBABILITY:
-        second = array.reshape(len(array), 1)
+    if array.ndim == 0 or prod(array.shape[1:]) != 1 or (answer.reading is Reading.SCORES and classes != 2):
+        return array
+    second = array.reshape(len(array), 1)
+    if Reading.PROBABILITY in (answer.reading, answer.single):
         return np.concatenate([1 - second, second], 1)
-    if answer.reading is Reading.LOGIT:
-        second = array.reshape(len(array), 1)
-        return np.concatenate([np.zeros_like(second), second], 1)
-    return array
+    return np.concatenate([np.zeros_like(second), second], 1)
 
 
 def _chosen(outputs: Sequence[ValueInfoProto], file: str, name: str | None) -> ValueInfoProto:

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from onnxray.converters import NotAClassifier, open_model
+from onnxray.converters import ModelError, NotAClassifier, open_model
 
 Build = Callable[..., Path]
 X = np.random.default_rng(0).standard_normal((6, 4), dtype=np.float32)
@@ -38,6 +38,30 @@ def test_one_logit_is_read_as_two_classes(build: Build, tail: str, scores: list[
     np.testing.assert_array_equal(model.run(np.zeros((1, 4), np.float32)), [scores])
     assert set(model.predict(X)) == {0, 1}
     same_classes(path)
+
+
+@pytest.mark.parametrize(
+    ("declared", "width", "tail"), [(2, 1, "Identity"), (2, 1, "Sigmoid"), (1, 2, "Identity"), (1, 2, "Softmax")]
+)
+def test_the_width_that_is_there_counts(build: Build, declared: int, width: int, tail: str) -> None:
+    """skl2onnx writes so for a RidgeClassifier of two classes."""
+    path = build(
+        f"(float[N,4] x) => (float[N,{declared}] y) {{ z = MatMul(x, w)  g = Gather<axis = 1>(z, i)  y = {tail}(g) }}",
+        w=(4, 2),
+        i=np.arange(width),
+    )
+    model = open_model(path)
+    assert model.run(X).shape == (6, 2)
+    assert set(model.predict(X)) == {0, 1}
+    same_classes(path)
+
+
+def test_more_scores_than_declared_are_told(build: Build) -> None:
+    path = build(
+        "(float[N,4] x) => (float[N,1] y) { z = MatMul(x, w)  y = Gather<axis = 1>(z, i) }", w=(4, 5), i=np.arange(5)
+    )
+    with pytest.raises(ModelError, match="expected 2 scores a row, got 5"):
+        open_model(path).run(X)
 
 
 def test_the_scores_beside_a_label_are_chosen(build: Build) -> None:
