@@ -12,8 +12,10 @@ from .fallback import convert_node, converter_of
 from .graphs import every_node, opsets
 from .messages import one_line
 from .normalize import drop_unused, normalize
-from .operators import Gradient, find
+from .operators import find
 from .signature import input_spec
+from .surrogates import surrogates
+from .trial import try_out
 from .twin import Twin
 from .walk import Unsupported, build
 
@@ -37,7 +39,9 @@ def to_torch(model: ModelProto, file: str, output: str, batch: int | None = None
             warnings.simplefilter("ignore")
             normalized = normalize(model, output, batch)
             spec = input_spec(normalized.graph, file)
-            return Twin(network_of(normalized), spec, surrogates(normalized), model)
+            twin = Twin(network_of(normalized), spec, surrogates(normalized), model)
+            try_out(twin.network, spec, twin.dtype)
+            return twin
     except Unsupported as error:
         raise TwinError(f"{file}: no torch twin: {one_line(error, 300)}") from None
     except Exception as error:  # noqa: BLE001 - a foreign converter on a foreign graph may raise anything
@@ -69,14 +73,3 @@ def missing_operators(model: ModelProto) -> list[str]:
         if find(node.domain, node.op_type, version) is None and converter_of(node, version) is None:
             missing.add(f"{node.domain}{'.' if node.domain else ''}{node.op_type} (opset {version})")
     return sorted(missing)
-
-
-def surrogates(model: ModelProto) -> tuple[str, ...]:
-    """The operators whose gradient is not that of their values, as "QuantizeLinear (straight-through)"."""
-    versions = opsets(model)
-    told = set()
-    for node in every_node(model):
-        operator = find(node.domain, node.op_type, versions.get(node.domain, 1))
-        if operator and operator.gradient in (Gradient.STRAIGHT_THROUGH, Gradient.SOFT):
-            told.add(f"{operator.name} ({operator.gradient.value})")
-    return tuple(sorted(told))

@@ -114,7 +114,7 @@ class Walk:
             called = self._fx.create_node("call_module", self._child(name, target), tuple(args), kwargs, name)
         else:
             called = self._fx.create_node("call_function", target, tuple(args), kwargs, name)
-        called.meta["node"] = node.name or node.op_type
+        called.meta.update(node=node.name or node.op_type, operator=node.op_type)
         return called
 
     def parts(self, value: fx.Node, node: NodeProto) -> list[fx.Node]:

@@ -14,7 +14,8 @@ import torch
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxray.converters.operators.tree_arrays import from_nodes
 from onnxray.converters.operators.tree_forest import Forest
-from onnxray.converters.to_torch import network_of, surrogates
+from onnxray.converters.surrogates import surrogates
+from onnxray.converters.to_torch import network_of
 from onnxray.converters.walk import Unsupported
 
 FEATURES = 4
