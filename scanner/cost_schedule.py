@@ -23,6 +23,10 @@ class CostSchedule:
     steps of 32 pictures without a miss") is far too noisy and leaves masks well above their smallest size.
 
     Source: Wang et al. 2019, section V-A, and the authors' code (its exponent is 1.5).
+
+    Attributes:
+        cost: (R,) lambda.
+        succeeded: (R,) bool, whether the last window did.
     """
 
     searches: int
@@ -38,6 +42,7 @@ class CostSchedule:
         self._hits = zeros.clone()
         self._counted = zeros.clone()
         self._steps = 0
+        self.succeeded = zeros.bool()
         self._raised = zeros.bool()
         self._lowered = zeros.bool()
 
@@ -60,6 +65,7 @@ class CostSchedule:
         asked = self._counted[rows] > 0
         success = asked & (self._hits[rows] >= self.asr * self._counted[rows] - 1e-4)
         failure = asked & ~success
+        self.succeeded[rows] = success
         cost = self.cost[rows]
         idle = cost == 0
         cost = torch.where(success, torch.where(idle, self.initial, cost * self.multiplier), cost)

@@ -11,11 +11,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ..kernels.stamp import stamp
+from .adam import Adam
+from .best_triggers import BestTriggers
 from .cost_schedule import CostSchedule
 from .parallel import Map, side_by_side
 from .triggers import Trigger
+from .victims import Victims
 
-__all__ = ["Found", "SearchSettings", "Victims", "search_triggers", "squash", "unsquash"]
+__all__ = ["Found", "SearchSettings", "search_triggers", "squash", "unsquash"]
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -33,6 +36,7 @@ class SearchSettings:
         asr: attack success that counts as success [attack_succ_threshold].
         initial_cost, multiplier, window: the cost schedule.
         check_every: steps between looks at the whole optimisation half, which alone decide what is the best mask.
+        worth: a look is worth its pictures where the last steps succeeded with a mask of this share of the best one.
         early_stop_patience: looks without progress after which a settled search ends [early_stop_patience].
         micro_batch: most pictures in the forward passes that run at once; on a CPU more fall out of its caches.
     """
@@ -46,32 +50,9 @@ class SearchSettings:
     multiplier: float = 1.5
     window: int = 5
     check_every: int = 10
+    worth: float = 0.95
     early_stop_patience: int = 8
     micro_batch: int = 128
-
-
-@dataclass(frozen=True, eq=False)
-class Victims:
-    """The pictures that a trigger must turn.
-
-    Attributes:
-        images: (N, C, H, W) raw, in [0, 1].
-        predicted: (N,) int64, the class the model gives each unstamped; a picture that is already of the target class
-            says nothing about a trigger and is left out of that class's attack success.
-    """
-
-    images: Tensor
-    predicted: Tensor
-
-    def turned(self, classes: Tensor, targets: Tensor, index: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """How many pictures R triggers turn, and how many count (R,), given the classes (R, n) of stamped ``index``."""
-        counted = self.predicted[index] != targets[:, None]  # (R, n)
-        return ((classes == targets[:, None]) & counted).sum(1).float(), counted.sum(1).float()
-
-    def success(self, classes: Tensor, targets: Tensor) -> Tensor:
-        """Attack success (R,) of R triggers over all pictures, given the classes (R, N) of the stamped ones."""
-        hits, counted = self.turned(classes, targets)
-        return hits / counted.clamp(min=1)
 
 
 @dataclass(frozen=True)
@@ -112,9 +93,10 @@ def search_triggers(
         for step in range(1, settings.steps + 1):
             search.step()
             stop = not keep_going(step / settings.steps)
-            if stop or step % settings.check_every == 0 or step == settings.steps:
-                search.look()
-            if stop or not len(search.live):
+            last = stop or step == settings.steps
+            if last or step % settings.check_every == 0:
+                search.look(last)
+            if last or not len(search.live):
                 break
     return list(search.found())
 
@@ -146,38 +128,32 @@ class _Search:
         _, channels, height, width = images.shape
         self.mask = self._random(s.start, 1, height, width)
         self.pattern = self._random(1.0, channels, height, width)
-        self.adam = torch.optim.Adam([self.mask, self.pattern], lr=s.lr, betas=(0.5, 0.9))
+        self.adam = Adam([self.mask, self.pattern], s.lr)
         self.schedule = CostSchedule(rows, self.device, s.asr, s.initial_cost, s.multiplier, s.window)
         self.live = torch.arange(rows, device=self.device)
-        self.best_l1 = torch.full((rows,), torch.inf, device=self.device)
-        self.best_asr = torch.zeros(rows, device=self.device)
-        self.best_mask = torch.zeros(rows, 1, height, width, device=self.device)
-        self.best_pattern = torch.zeros(rows, channels, height, width, device=self.device)
+        self.best = BestTriggers(victims, self.targets, s.asr)
         self.idle_looks = torch.zeros(rows, device=self.device)
 
     def _random(self, largest: float, *shape: int) -> Tensor:
         """Unconstrained parameters (R, *shape) whose squashed values are uniform in [0, largest]."""
         uniform = torch.stack([torch.rand(shape, generator=g) for g in self.random])[self.seed_of]
-        return unsquash(largest * uniform).to(self.device).requires_grad_()
+        return unsquash(largest * uniform).to(self.device)
 
     def step(self) -> None:
         """One Adam step on CE + lambda |m|_1 of every live search, on the next pictures of its seed."""
         n = len(self.victims.images)
         order = torch.stack([torch.randperm(n, generator=g)[: self.settings.batch] for g in self.random])
         index = order[self.seed_of].to(self.device)  # (R, B)
-        groups = self._groups(self.live, index.shape[1])
-        self.mask.grad, self.pattern.grad = torch.zeros_like(self.mask), torch.zeros_like(self.pattern)
-        hits, counted = torch.zeros(2, len(self.targets), device=self.device)
-        for rows, result in zip(
-            groups, self.run_all(lambda rows: self._gradients(rows, index[rows]), groups), strict=True
-        ):
-            self.mask.grad[rows], self.pattern.grad[rows], hits[rows], counted[rows] = result
-        self.adam.step()
-        self.schedule.update(self.live, hits[self.live], counted[self.live])
+        live = self.live
+        work = lambda rows: self._gradients(rows, index[rows])  # noqa: E731
+        parts = list(self.run_all(work, self._groups(live, index.shape[1])))  # in the order of the live searches
+        mask, pattern, hits, counted = (torch.cat(values) for values in zip(*parts, strict=True))
+        self.adam.step([mask, pattern], live)
+        self.schedule.update(live, hits, counted)
 
     def _gradients(self, rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Gradients of these searches' losses on the pictures ``index`` (L, B), and what ``turned`` says of them."""
-        parameters = [p[rows].detach().requires_grad_() for p in (self.mask, self.pattern)]
+        parameters = [p[rows].requires_grad_() for p in (self.mask, self.pattern)]
         masks, patterns = map(squash, parameters)
         targets = self.targets[rows]
         out = self._classify(stamp(self.victims.images[index], masks, patterns))  # (L, B, K)
@@ -188,30 +164,26 @@ class _Search:
         return mask, pattern, *self.victims.turned(out.argmax(-1), targets, index)
 
     @torch.no_grad()
-    def look(self) -> None:
+    def look(self, last: bool = False) -> None:
         """Keep every smaller mask that works on the whole half; drop searches that have settled and improve no more."""
-        s, live = self.settings, self.live
-        before = self.best_l1[live].clone()
+        s, live, best = self.settings, self.live, self.best
+        before = best.l1[live].clone()
         size = squash(self.mask[live]).sum((1, 2, 3))
-        smaller = live[size < self.best_l1[live]]
-        list(self.run_all(self._keep_if_better, self._groups(smaller, len(self.victims.images))))
-        better = self.best_l1[live] < 0.98 * before
-        started = torch.isfinite(self.best_l1[live])
+        promising = (size < s.worth * before) & self.schedule.succeeded[live]
+        smaller = live[(size < before) if last else promising]
+        list(self.run_all(self._try, self._groups(smaller, len(self.victims.images))))
+        better = best.l1[live] < 0.98 * before
+        started = torch.isfinite(best.l1[live])
         self.idle_looks[live] = torch.where(better, 0, self.idle_looks[live] + started)
         done = (self.idle_looks[live] >= s.early_stop_patience) & self.schedule.settled[live]
         self.live = live[~done]
 
     @torch.no_grad()
-    def _keep_if_better(self, rows: Tensor) -> None:
-        masks, patterns = squash(self.mask[rows]), squash(self.pattern[rows])
-        parts = torch.split(self.victims.images, max(1, self.passes // len(rows)))
-        classes = torch.cat([self._classify(stamp(x, masks, patterns)).argmax(-1) for x in parts], dim=1)
-        asr = self.victims.success(classes, self.targets[rows])
-        good = asr >= self.settings.asr
-        kept = rows[good]  # no two groups share a row, so they may write side by side
-        self.best_l1[kept] = masks[good].sum((1, 2, 3))
-        self.best_asr[kept] = asr[good]
-        self.best_mask[kept], self.best_pattern[kept] = masks[good], patterns[good]
+    def _try(self, rows: Tensor) -> None:
+        def classify(images: Tensor, masks: Tensor, patterns: Tensor) -> Tensor:
+            return self._classify(stamp(images, masks, patterns)).argmax(-1)
+
+        self.best.keep(rows, squash(self.mask[rows]), squash(self.pattern[rows]), classify, self.passes)
 
     def _classify(self, stamped: Tensor) -> Tensor:
         """Logits (L, n, K) of stamped pictures (L, n, C, H, W)."""
@@ -229,13 +201,13 @@ class _Search:
     def found(self) -> Iterator[Found]:
         """How each search stands."""
         for row, settled in enumerate(self.schedule.settled.tolist()):
-            yield Found(self._trigger(row) if torch.isfinite(self.best_l1[row]) else None, settled)
+            yield Found(self._trigger(row) if torch.isfinite(self.best.l1[row]) else None, settled)
 
     def _trigger(self, row: int) -> Trigger:
-        mask = self.best_mask[row, 0].cpu().numpy().astype(np.float32)
-        pattern = self.best_pattern[row].cpu().numpy().astype(np.float32)
+        mask = self.best.mask[row, 0].cpu().numpy().astype(np.float32)
+        pattern = self.best.pattern[row].cpu().numpy().astype(np.float32)
         seed = self.seeds[int(self.seed_of[row])]
-        return Trigger(int(self.targets[row]), mask, pattern, seed, float(self.best_asr[row]))
+        return Trigger(int(self.targets[row]), mask, pattern, seed, float(self.best.success[row]))
 
 
 def squash(parameters: Tensor) -> Tensor:

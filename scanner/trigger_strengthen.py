@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ..kernels.stamp import stamp
+from .adam import Adam
 from .parallel import side_by_side
-from .trigger_search import Victims, squash, unsquash
+from .trigger_search import squash, unsquash
 from .triggers import Trigger
+from .victims import Victims
 
 __all__ = ["StrengthenSettings", "strengthen"]
 
@@ -67,7 +69,7 @@ def _strengthen_one(
     device = victims.images.device
     mask = unsquash(torch.from_numpy(trigger.mask)[None, None]).to(device).requires_grad_()
     pattern = unsquash(torch.from_numpy(trigger.pattern)[None]).to(device).requires_grad_()
-    adam = torch.optim.Adam([mask, pattern], lr=s.lr, betas=(0.5, 0.9))
+    adam, alone = Adam([mask, pattern], s.lr), torch.zeros(1, dtype=torch.int64, device=device)
     random = torch.Generator().manual_seed(trigger.seed)
     budget, best, lowest = trigger.l1 * s.growth, trigger, float("inf")
     for step in range(s.steps):
@@ -76,9 +78,7 @@ def _strengthen_one(
         index = torch.randperm(len(victims.images), generator=random)[: s.batch].to(device)
         error = _error(logits, victims.images[index], mask, pattern, trigger.target)
         excess = torch.relu(squash(mask).sum() / budget - 0.98)  # so that it ends inside the budget
-        adam.zero_grad()
-        (error + 10 * excess).backward()  # type: ignore[no-untyped-call]
-        adam.step()
+        adam.step(torch.autograd.grad(error + 10 * excess, [mask, pattern]), alone)
         if (step + 1) % s.check_every == 0 and squash(mask).sum() <= budget:
             candidate, error_now = _look(logits, victims, mask, pattern, trigger)
             if candidate.search_asr >= trigger.search_asr and error_now < lowest:

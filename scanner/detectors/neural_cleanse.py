@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from ...converters import Model
     from ..samples import Samples
-    from ..trigger_search import Found, SearchSettings, Victims
+    from ..trigger_search import Found, SearchSettings
     from ..triggers import Trigger
+    from ..victims import Victims
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +132,7 @@ def _question(model: Model, samples: Samples, device: str) -> tuple[Callable[[Te
     """The model as a function of raw pictures, and the pictures with what the original file says of them."""
     import torch
 
-    from ..trigger_search import Victims
+    from ..victims import Victims
 
     twin = model.torch
     images = torch.from_numpy(samples.images).to(device)

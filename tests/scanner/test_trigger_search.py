@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from onnxray.scanner.trigger_search import SearchSettings, Victims, squash, unsquash
+from onnxray.scanner.trigger_search import SearchSettings, squash, unsquash
 from onnxray.scanner.trigger_search import search_triggers as search
 from onnxray.scanner.trigger_strengthen import StrengthenSettings, strengthen
 from onnxray.scanner.triggers import Trigger
+from onnxray.scanner.victims import Victims
 from torch import Tensor
 
 SIZE, CLASSES, TARGET = 8, 4, 2

@@ -67,3 +67,5 @@ def _wake(network: torch.nn.Module) -> None:
         if value.is_floating_point() and value.ndim == 1:
             noise = torch.rand(value.shape, generator=generator)
             value.data.add_(0.1 * noise if "var" in name or "weight" in name else 0.1 * (noise - 0.5))
+        elif value.is_floating_point() and not value.any():  # some heads begin as zeros, and answer nothing
+            value.data.copy_(0.05 * torch.randn(value.shape, generator=generator))

@@ -1,0 +1,33 @@
+"""The pictures that a trigger must turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+__all__ = ["Victims"]
+
+
+@dataclass(frozen=True, eq=False)
+class Victims:
+    """The pictures that a trigger must turn.
+
+    Attributes:
+        images: (N, C, H, W) raw, in [0, 1].
+        predicted: (N,) int64, the class the model gives each unstamped; a picture that is already of the target class
+            says nothing about a trigger and is left out of that class's attack success.
+    """
+
+    images: Tensor
+    predicted: Tensor
+
+    def turned(self, classes: Tensor, targets: Tensor, index: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """How many pictures R triggers turn, and how many count (R,), given the classes (R, n) of stamped ``index``."""
+        counted = self.predicted[index] != targets[:, None]  # (R, n)
+        return ((classes == targets[:, None]) & counted).sum(1).float(), counted.sum(1).float()
+
+    def success(self, classes: Tensor, targets: Tensor) -> Tensor:
+        """Attack success (R,) of R triggers over all pictures, given the classes (R, N) of the stamped ones."""
+        hits, counted = self.turned(classes, targets)
+        return hits / counted.clamp(min=1)
