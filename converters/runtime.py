@@ -35,6 +35,7 @@ except ImportError as error:
 __all__ = ["Session", "answers", "cast", "raw_outputs"]
 
 _NUMBERS = re.compile(r"tensor\((float|float16|double|bool|u?int\d+)\)")  # onnxruntime's names of types
+_UNREGISTERED = re.compile(r"Fatal error: ([^\s:]*):(\w+)\(-?\d+\) is not a registered function/op")
 _FATAL = 4  # severity: errors arrive as exceptions, and warnings about foreign exporters are no news to our user
 _CHUNK_ELEMENTS = 2**24  # input elements per call where the batch axis is free: 64 MiB of float32
 _CHUNK_ROWS = 256
@@ -198,7 +199,18 @@ def _start(content: bytes, file: str, threads: int = 0, optimise: bool = True) -
     try:
         return InferenceSession(content, options, providers=_providers(), enable_fallback=0)
     except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base class
-        raise ModelError(f"{file}: onnxruntime cannot load it: {one_line(error)}") from None
+        raise ModelError(f"{file}: onnxruntime cannot load it: {_load_failure(error)}") from None
+
+
+def _load_failure(error: Exception) -> str:
+    """Its reason in one line; for a custom operator, which and what to do."""
+    unknown = _UNREGISTERED.search(str(error))
+    if unknown is None or unknown[1] in ("", "ai.onnx"):
+        return one_line(error)
+    return (
+        f"it has no operator {one_line(unknown[2])} of the domain {one_line(unknown[1])}, and libraries of custom "
+        "operators are never loaded; export the model with ONNX's own operators, or with that one as a local function"
+    )
 
 
 def _filling(value: onnxruntime.NodeArg, file: str) -> TensorSpec:

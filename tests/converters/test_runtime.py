@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +72,17 @@ def test_what_onnxruntime_refuses_names_the_file(build: Build) -> None:
     with pytest.raises(ModelError, match=r"model\.onnx: onnxruntime cannot load it: ") as caught:
         open_model(path).run(np.zeros((1, 4)))
     assert "\n" not in str(caught.value)
+
+
+def test_a_custom_operator_is_named_with_its_domain(build: Build) -> None:
+    path = build("(float[N,3] x) => (float[N,3] y) { y = Relu(x) }")
+    model = onnx.load(path)
+    model.graph.node[0].domain, model.graph.node[0].op_type = "my.kernels-2", "Fused"
+    model.opset_import.add(domain="my.kernels-2", version=1)
+    onnx.save(model, path)
+    words = r"cannot load it: it has no operator Fused of the domain my\.kernels-2, .* export the model with ONNX's own"
+    with pytest.raises(ModelError, match=words):
+        _ = open_model(path).provider
 
 
 def test_without_a_device_the_provider_is_the_cpu(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
