@@ -66,7 +66,7 @@ def test_an_operator_that_onnxruntime_does_not_know_is_told_with_what_to_do(tmp_
     model.graph.node.insert(len(model.graph.node) - 1, helper.make_node("Secret", [name], ["secret"], domain="mine"))
     model.opset_import.append(helper.make_opsetid("mine", 1))
     onnx.save(model, tmp_path / "custom.onnx")
-    with pytest.raises(ModelError, match=r"custom\.onnx: onnxruntime, .* ONNX's own .*mine:Secret"):
+    with pytest.raises(ModelError, match=r"custom\.onnx: onnxruntime, .* ONNX's own .*Secret of the domain mine"):
         scan(tmp_path / "custom.onnx", bundled("samples.npz"), QUICK)
 
 
