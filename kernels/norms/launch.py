@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -55,7 +55,12 @@ def triton_norms(x: Tensor, moments: bool, argmax: bool) -> tuple[Tensor, Tensor
 
 def plan_for(x: Tensor, extras: bool, processors: int) -> Plan:
     """Decide how to launch; ``extras`` (moments, argmax) need more registers, so a smaller tile."""
-    layout = _rows_together(layout_of(x, reorder=False))
+    return _plan(layout_of(x, reorder=False), extras, processors)
+
+
+@lru_cache(maxsize=1024)
+def _plan(layout: Layout, extras: bool, processors: int) -> Plan:
+    layout = _rows_together(layout)
     block_c, block_s = _tile(layout, extras)
     tiles = layout.samples * -(-layout.channels // block_c)
     wanted = max(-(-layout.positions // LONGEST_PART), PROGRAMS_PER_PROCESSOR * processors // tiles)

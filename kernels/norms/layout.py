@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import Tensor
 
@@ -44,17 +45,21 @@ def layout_of(x: Tensor, *, reorder: bool) -> Layout:
         x: any strides; none is copied.
         reorder: whether the axes of the positions may be put in the order of memory.
     """
-    axes = _merged(_with_steps(x))
-    if reorder and x.stride(1) != 1:
+    return _layout(tuple(x.shape), x.stride(), reorder)
+
+
+@lru_cache(maxsize=1024)  # a model has few shapes; to work one out takes as long as to launch a kernel
+def _layout(shape: tuple[int, ...], strides: tuple[int, ...], reorder: bool) -> Layout:
+    axes = _merged(_with_steps(shape[2:], strides[2:]))
+    if reorder and strides[1] != 1:
         axes.sort(key=lambda axis: -axis[1])
     axes = [(1, 0, 0)] * (3 - len(axes)) + axes
     (a, b, c), (s, t, u), (i, j, k) = zip(*axes, strict=True)
-    return Layout(x.shape[0], x.shape[1], x.stride(0), x.stride(1), (a, b, c), (s, t, u), (i, j, k))
+    return Layout(shape[0], shape[1], strides[0], strides[1], (a, b, c), (s, t, u), (i, j, k))
 
 
-def _with_steps(x: Tensor) -> list[tuple[int, int, int]]:
+def _with_steps(sizes: tuple[int, ...], strides: tuple[int, ...]) -> list[tuple[int, int, int]]:
     """Size, stride and step in the flat index of every axis of the positions."""
-    sizes, strides = x.shape[2:], x.stride()[2:]
     return [(n, s, math.prod(sizes[i + 1 :])) for i, (n, s) in enumerate(zip(sizes, strides, strict=True))]
 
 

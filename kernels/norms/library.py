@@ -40,12 +40,10 @@ def shared_library(source: Path, *defines: str) -> ctypes.CDLL:
         key = "\0".join([source.read_text(encoding="utf-8"), version, platform.machine(), *flags])
         target = folder / f"{source.stem}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
         try:
-            if not target.exists():
-                _compile([compiler, *flags], source, target)
-            return ctypes.CDLL(str(target))
+            return _loaded(target) or _compiled([compiler, *flags], source, target)
         except (subprocess.SubprocessError, OSError) as error:
-            reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[:1]
-    raise CompilationError(f"{compiler} cannot build {source.name}: {' '.join(reason)}")
+            reason = _reason(error)
+    raise CompilationError(f"{compiler} cannot build {source.name}: {reason}")
 
 
 @cache
@@ -84,7 +82,15 @@ def _own_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="onnxray-kernels-")
 
 
-def _compile(command: list[str], source: Path, target: Path) -> None:
+def _loaded(target: Path) -> ctypes.CDLL | None:
+    """The library, if it is there and whole."""
+    try:
+        return ctypes.CDLL(str(target))
+    except OSError:
+        return None
+
+
+def _compiled(command: list[str], source: Path, target: Path) -> ctypes.CDLL:
     """Compile beside the target and move it there, so that no other process ever sees half a library."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         built = Path(folder) / target.name
@@ -92,3 +98,10 @@ def _compile(command: list[str], source: Path, target: Path) -> None:
             [*command, "-o", str(built), str(source)], capture_output=True, text=True, timeout=SECONDS, check=True
         )
         built.replace(target)
+    return ctypes.CDLL(str(target))
+
+
+def _reason(error: Exception) -> str:
+    """The compiler's first complaint, in one line."""
+    lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines() or [type(error).__name__]
+    return next((line for line in lines if "error" in line), lines[0]).strip()

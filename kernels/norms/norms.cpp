@@ -101,11 +101,19 @@ template <class T> INLINE typename Kind<T>::Vec gather(const T* at, int64_t stri
     return load(buffer);
 }
 
-template <class T> INLINE typename Kind<T>::Real first(const T* at) { return gather(at, 1, 1)[0]; }
+INLINE float real(const float* at) { return *at; }
+INLINE double real(const double* at) { return *at; }
+INLINE float real(const Brain* at) { return cast<float>(uint32_t(at->bits) << 16); }
+INLINE float real(const Half* at) {
+    const uint32_t w = at->bits;
+    const float scaled = cast<float>((w & 0x7fff) << 13) * 0x1p112f;
+    const uint32_t special = (w & 0x7c00) == 0x7c00 ? 0x7f800000u : 0;
+    return cast<float>(cast<uint32_t>(scaled) | special | (w & 0x8000) << 16);
+}
 
 // A pilot whose differences stay finite where the element does; zero where it is itself NaN, infinite or huge.
 template <class T> INLINE typename Kind<T>::Real pilot_of(const T* at) {
-    const auto x = first(at);
+    const auto x = real(at);
     return std::fabs(x) < Kind<T>::wide ? x : 0;
 }
 
@@ -211,7 +219,7 @@ INLINE void run(const T* at, int64_t stride, int64_t count, typename Kind<T>::Ve
 
 template <class T> INLINE int64_t find(const T* at, int64_t stride, int64_t count, typename Kind<T>::Bit top) {
     for (int64_t i = 0; i < count; i++)
-        if (bits_of<T>(first(at + i * stride)) == top) return i;
+        if (bits_of<T>(real(at + i * stride)) == top) return i;
     return count;  // cannot be
 }
 
@@ -225,6 +233,7 @@ template <class T> INLINE typename Kind<T>::Bit largest(typename Kind<T>::Bits t
 
 template <class T, bool UNIT, bool MOMENTS> INLINE void row(const Task& task, int64_t row) {
     constexpr int64_t BLOCK = 4096;
+    const int64_t stop = task.index ? BLOCK / 16 : BLOCK;  // where is looked for in a stretch that holds a new maximum
     const int64_t *size = task.sizes, *stride = task.strides + 2, *step = task.steps;
     const T* base = static_cast<const T*>(task.data) + row / task.channels * task.strides[0] +
                     row % task.channels * task.strides[1];
@@ -236,9 +245,9 @@ template <class T, bool UNIT, bool MOMENTS> INLINE void row(const Task& task, in
     int64_t pending = 0;
     for (int64_t a = 0; a < size[0]; a++)
         for (int64_t b = 0; b < size[1]; b++)
-            for (int64_t c = 0; c < size[2]; c += BLOCK) {
+            for (int64_t c = 0; c < size[2]; c += stop) {
                 const T* at = base + a * stride[0] + b * stride[1] + c * stride[2];
-                const int64_t count = std::min(BLOCK, size[2] - c);
+                const int64_t count = std::min(stop, size[2] - c);
                 if (task.index) top = typename Kind<T>::Bits{};
                 run<T, UNIT, MOMENTS>(at, stride[2], count, pilots, sums, top);
                 if (task.index) {
@@ -325,11 +334,11 @@ template <class T> INLINE void flush(Lanes<T>& lanes, int channels, int group, i
 // One position, element by element: what is left of a run when `group` positions are taken side by side.
 template <class T> INLINE void lone(Lanes<T>& lanes, const T* at, int channels, int64_t place, bool moments) {
     for (int c = 0; c < channels; c++) {
-        const double x = first(at + c), d = x - lanes.pilot[c];
+        const double x = real(at + c), d = x - lanes.pilot[c];
         Totals<T>& totals = lanes.totals[c];
         totals.l1 += std::fabs(x), totals.square += x * x;
         if (moments) totals.shift += d, totals.spread += d * d;
-        totals.raise(bits_of<T>(first(at + c)), place);
+        totals.raise(bits_of<T>(real(at + c)), place);
     }
 }
 
@@ -342,7 +351,7 @@ template <class T> INLINE int grouped(const Task& task) {
 }
 
 template <class T, bool FULL> INLINE void tile(const Task& task, int64_t unit) {
-    constexpr int64_t BLOCK = 1024;  // positions between two flushes
+    constexpr int64_t BLOCK = 512;  // positions between two flushes
     const int64_t tiles = (task.channels + TILE - 1) / TILE, sample = unit / tiles, from = unit % tiles * TILE;
     const int channels = int(std::min<int64_t>(TILE, task.channels - from)), group = grouped<T>(task);
     const int width = channels * group, padded = (width + LANES<T> - 1) / LANES<T> * LANES<T>;

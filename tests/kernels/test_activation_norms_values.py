@@ -97,7 +97,8 @@ def assert_as_in_float64(
     size = float(x.double().abs().nan_to_num(0, 0, 0).max()) if x.numel() else 0.0
     for name, got, want in zip(("l1", "l2", "linf", "mean", "second", "variance"), values, true, strict=False):
         slack = {"mean": 2e-6 * size, "variance": 1e-11 * size**2 + 1e-9}.get(name, 1e-12)
-        assert torch.allclose(got.double(), want, rtol=1e-5, atol=slack, equal_nan=True), name
+        rtol = 3e-5 if name == "variance" else 1e-5
+        assert torch.allclose(got.double(), want, rtol=rtol, atol=slack, equal_nan=True), name
     assert index.dtype == torch.int64
     assert torch.equal(index, place)
 
@@ -127,7 +128,8 @@ def test_chunked_norms_are_those_of_float64(case: Case) -> None:
     "shape", [(1, 2, 70_001), (2, 1100, 3, 3), (1, 3, 224, 150), (2, 31, 40, 50), (1, 520, 50, 60)]
 )
 def test_large_tensors(shape: tuple[int, ...], layout: str) -> None:
-    assert_as_in_float64(norms_operator, Case(shape, layout=layout).tensor(), True, True)
+    for dtype in (torch.float32, torch.bfloat16):
+        assert_as_in_float64(norms_operator, Case(shape, dtype, layout).tensor(), True, True)
 
 
 @pytest.mark.parametrize("strides", [(2**30 + 32, 16, 4, 1), (12, 1, 2**30, 3), (12, 3, 1, 2**30)])
