@@ -8,19 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from ..kernels.stamp import stamp
-from .adam import Adam
 from .best_triggers import BestTriggers
 from .cost_schedule import CostSchedule
 from .parallel import Map, side_by_side
+from .trigger_descent import Descent, Logits, squash
 from .triggers import Trigger
 from .victims import Victims
 
-__all__ = ["Found", "SearchSettings", "search_triggers", "squash", "unsquash"]
-
-Logits = Callable[[Tensor], Tensor]
+__all__ = ["Found", "SearchSettings", "search_triggers"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,64 +110,32 @@ class _Search:
         run_all: Map,
         workers: int,
     ) -> None:
-        self.logits, self.victims, self.settings = logits, victims, s
-        self.run_all, self.workers = run_all, workers
-        self.passes = max(s.batch, s.micro_batch // workers)  # pictures in one forward pass
-        images = victims.images
-        self.device = str(images.device)
-        rows = len(seeds) * len(targets)
-        self.targets = torch.tensor(targets, device=self.device).repeat(len(seeds))
-        self.seed_of = torch.arange(len(seeds)).repeat_interleave(len(targets))
-        self.seeds = seeds
-        self.random = [torch.Generator().manual_seed(seed) for seed in seeds]
-        # One start for all classes of a seed: then the sizes that they end with differ by class, not by luck.
-        _, channels, height, width = images.shape
-        self.mask = self._random(s.start, 1, height, width)
-        self.pattern = self._random(1.0, channels, height, width)
-        self.adam = Adam([self.mask, self.pattern], s.lr)
-        self.schedule = CostSchedule(rows, self.device, s.asr, s.initial_cost, s.multiplier, s.window)
-        self.live = torch.arange(rows, device=self.device)
-        self.best = BestTriggers(victims, self.targets, s.asr)
-        self.idle_looks = torch.zeros(rows, device=self.device)
-
-    def _random(self, largest: float, *shape: int) -> Tensor:
-        """Unconstrained parameters (R, *shape) whose squashed values are uniform in [0, largest]."""
-        uniform = torch.stack([torch.rand(shape, generator=g) for g in self.random])[self.seed_of]
-        return unsquash(largest * uniform).to(self.device)
+        passes = max(s.batch, s.micro_batch // workers)
+        self.descent = Descent(
+            logits, victims, targets, seeds, start=s.start, lr=s.lr, passes=passes, run_all=run_all, workers=workers
+        )
+        self.settings, self.seeds = s, seeds
+        device = victims.images.device
+        rows = len(self.descent.targets)
+        self.schedule = CostSchedule(rows, str(device), s.asr, s.initial_cost, s.multiplier, s.window)
+        self.live = torch.arange(rows, device=device)
+        self.best = BestTriggers(victims, self.descent.targets, s.asr)
+        self.idle_looks = torch.zeros(rows, device=device)
 
     def step(self) -> None:
-        """One Adam step on CE + lambda |m|_1 of every live search, on the next pictures of its seed."""
-        n = len(self.victims.images)
-        order = torch.stack([torch.randperm(n, generator=g)[: self.settings.batch] for g in self.random])
-        index = order[self.seed_of].to(self.device)  # (R, B)
-        live = self.live
-        work = lambda rows: self._gradients(rows, index[rows])  # noqa: E731
-        parts = list(self.run_all(work, self._groups(live, index.shape[1])))  # in the order of the live searches
-        mask, pattern, hits, counted = (torch.cat(values) for values in zip(*parts, strict=True))
-        self.adam.step([mask, pattern], live)
-        self.schedule.update(live, hits, counted)
-
-    def _gradients(self, rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Gradients of these searches' losses on the pictures ``index`` (L, B), and what ``turned`` says of them."""
-        parameters = [p[rows].requires_grad_() for p in (self.mask, self.pattern)]
-        masks, patterns = map(squash, parameters)
-        targets = self.targets[rows]
-        out = self._classify(stamp(self.victims.images[index], masks, patterns))  # (L, B, K)
-        error = cross_entropy(out.flatten(0, 1), targets.repeat_interleave(index.shape[1]), reduction="none")
-        size = masks.sum((1, 2, 3))
-        loss = error.view(index.shape).mean(1) + self.schedule.cost[rows] * size
-        mask, pattern = torch.autograd.grad(loss.sum(), parameters)
-        return mask, pattern, *self.victims.turned(out.argmax(-1), targets, index)
+        """One step of every live search, and of its cost."""
+        seen = self.descent.step(self.live, self.schedule.cost, self.settings.batch)
+        self.schedule.update(self.live, seen.hits, seen.counted)
 
     @torch.no_grad()
     def look(self, last: bool = False) -> None:
         """Keep every smaller mask that works on the whole half; drop searches that have settled and improve no more."""
         s, live, best = self.settings, self.live, self.best
         before = best.l1[live].clone()
-        size = squash(self.mask[live]).sum((1, 2, 3))
+        size = squash(self.descent.mask[live]).sum((1, 2, 3))
         promising = (size < s.worth * before) & self.schedule.succeeded[live]
         smaller = live[(size < before) if last else promising]
-        list(self.run_all(self._try, self._groups(smaller, len(self.victims.images))))
+        self.descent.each(smaller, len(self.descent.victims.images), self._try)
         better = best.l1[live] < 0.98 * before
         started = torch.isfinite(best.l1[live])
         self.idle_looks[live] = torch.where(better, 0, self.idle_looks[live] + started)
@@ -181,22 +145,10 @@ class _Search:
     @torch.no_grad()
     def _try(self, rows: Tensor) -> None:
         def classify(images: Tensor, masks: Tensor, patterns: Tensor) -> Tensor:
-            return self._classify(stamp(images, masks, patterns)).argmax(-1)
+            return descent.classify(images, masks, patterns).argmax(-1)
 
-        self.best.keep(rows, squash(self.mask[rows]), squash(self.pattern[rows]), classify, self.passes)
-
-    def _classify(self, stamped: Tensor) -> Tensor:
-        """Logits (L, n, K) of stamped pictures (L, n, C, H, W)."""
-        flat = stamped.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # convolutions run faster so
-        return self.logits(flat).reshape(*stamped.shape[:2], -1)
-
-    def _groups(self, rows: Tensor, pictures: int) -> list[Tensor]:
-        """The searches in groups that fit one forward pass, as many as keep every worker busy."""
-        if not len(rows):
-            return []
-        fitting = -(-len(rows) * pictures // self.passes)
-        groups = -(-fitting // self.workers) * self.workers
-        return [g for g in rows.tensor_split(min(groups, len(rows))) if len(g)]
+        descent = self.descent
+        self.best.keep(rows, squash(descent.mask[rows]), squash(descent.pattern[rows]), classify, descent.passes)
 
     def found(self) -> Iterator[Found]:
         """How each search stands."""
@@ -206,15 +158,5 @@ class _Search:
     def _trigger(self, row: int) -> Trigger:
         mask = self.best.mask[row, 0].cpu().numpy().astype(np.float32)
         pattern = self.best.pattern[row].cpu().numpy().astype(np.float32)
-        seed = self.seeds[int(self.seed_of[row])]
-        return Trigger(int(self.targets[row]), mask, pattern, seed, float(self.best.success[row]))
-
-
-def squash(parameters: Tensor) -> Tensor:
-    """The paper's tanh(a) / 2 + 1/2: unconstrained parameters to [0, 1]."""
-    return torch.tanh(parameters) / 2 + 0.5
-
-
-def unsquash(values: Tensor) -> Tensor:
-    """The inverse of ``squash``, kept finite: values are moved to at least 1e-4 from 0 and 1."""
-    return torch.logit(values, eps=1e-4) / 2
+        seed = self.seeds[int(self.descent.seed_of[row])]
+        return Trigger(int(self.descent.targets[row]), mask, pattern, seed, float(self.best.success[row]))

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from ..kernels.stamp import stamp
 from .adam import Adam
 from .parallel import side_by_side
-from .trigger_search import squash, unsquash
+from .trigger_descent import squash, unsquash
 from .triggers import Trigger
 from .victims import Victims
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from onnxray.scanner.trigger_search import SearchSettings, squash, unsquash
+from onnxray.scanner.trigger_descent import squash, unsquash
+from onnxray.scanner.trigger_search import SearchSettings
 from onnxray.scanner.trigger_search import search_triggers as search
 from onnxray.scanner.trigger_strengthen import StrengthenSettings, strengthen
 from onnxray.scanner.triggers import Trigger

@@ -1,0 +1,144 @@
+"""Masks and patterns of many searches on their way down the gradient, all in the same forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ..kernels.stamp import stamp
+from .adam import Adam
+from .parallel import Map
+from .victims import Victims
+
+__all__ = ["Descent", "Logits", "Step", "squash", "unsquash"]
+
+Logits = Callable[[Tensor], Tensor]
+
+
+class Step(NamedTuple):
+    """What one step saw, for each of the L searches that took it.
+
+    Attributes:
+        error: (L,) mean cross entropy of the target.
+        hits: (L,) pictures turned, of those that count.
+        counted: (L,) pictures that are not of the target class anyway.
+    """
+
+    error: Tensor
+    hits: Tensor
+    counted: Tensor
+
+
+class Descent:
+    """R searches, each with a mask (1, H, W) and a pattern (C, H, W), and a class that it wants.
+
+    Attributes:
+        targets: (R,) the classes.
+        mask: (R, 1, H, W) unconstrained; `squash` gives the mask.
+        pattern: (R, C, H, W) likewise.
+    """
+
+    def __init__(
+        self,
+        logits: Logits,
+        victims: Victims,
+        targets: tuple[int, ...],
+        seeds: tuple[int, ...],
+        *,
+        start: float,
+        lr: float,
+        passes: int,
+        run_all: Map,
+        workers: int,
+    ) -> None:
+        """Begin R = seeds x targets searches, seed by seed.
+
+        Args:
+            logits: raw pictures (N, C, H, W) in [0, 1] to logits (N, K), differentiable.
+            victims: the pictures.
+            targets: classes.
+            seeds: of the start and of the order of pictures.
+            start: masks start uniform in [0, start].
+            lr: Adam's.
+            passes: pictures in one forward pass.
+            run_all: the map that works on pieces side by side.
+            workers: how many it works on at once.
+        """
+        self.logits, self.victims = logits, victims
+        self.run_all, self.workers, self.passes = run_all, workers, passes
+        images = victims.images
+        self.targets = torch.tensor(targets, device=images.device).repeat(len(seeds))
+        self.seed_of = torch.arange(len(seeds)).repeat_interleave(len(targets))
+        self._random = [torch.Generator().manual_seed(seed) for seed in seeds]
+        # One start for all classes of a seed: then the sizes that they end with differ by class, not by luck.
+        self.mask = self._drawn(start, 1, *images.shape[2:])
+        self.pattern = self._drawn(1.0, *images.shape[1:])
+        self._adam = Adam([self.mask, self.pattern], lr)
+
+    def _drawn(self, largest: float, *shape: int) -> Tensor:
+        """Unconstrained parameters (R, *shape) whose squashed values are uniform in [0, largest]."""
+        uniform = torch.stack([torch.rand(shape, generator=g) for g in self._random])[self.seed_of]
+        return unsquash(largest * uniform).to(self.victims.images.device)
+
+    def step(self, live: Tensor, cost: Tensor, batch: int) -> Step:
+        """One Adam step on CE + lambda |m|_1 of the live searches (L,), on the next pictures of their seed.
+
+        Args:
+            live: (L,) the searches, in ascending order.
+            cost: (R,) lambda.
+            batch: pictures.
+        """
+        count = len(self.victims.images)
+        order = torch.stack([torch.randperm(count, generator=g)[:batch] for g in self._random])
+        index = order[self.seed_of].to(live.device)  # (R, B)
+        parts = self._over(live, index.shape[1], lambda rows: self._gradients(rows, index[rows], cost[rows]))
+        mask, pattern, *seen = (torch.cat(values) for values in zip(*parts, strict=True))
+        self._adam.step([mask, pattern], live)
+        return Step(*seen)
+
+    def _gradients(self, rows: Tensor, index: Tensor, cost: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of these searches' losses on the pictures ``index`` (L, B), and what a `Step` holds."""
+        parameters = [p[rows].requires_grad_() for p in (self.mask, self.pattern)]
+        masks, patterns = map(squash, parameters)
+        targets = self.targets[rows]
+        out = self.classify(self.victims.images[index], masks, patterns)  # (L, B, K)
+        wanted = targets.repeat_interleave(index.shape[1])
+        error = cross_entropy(out.flatten(0, 1), wanted, reduction="none").view(index.shape).mean(1)
+        loss = error + cost * masks.sum((1, 2, 3))
+        mask, pattern = torch.autograd.grad(loss.sum(), parameters)
+        return mask, pattern, error.detach(), *self.victims.turned(out.argmax(-1), targets, index)
+
+    def classify(self, images: Tensor, masks: Tensor, patterns: Tensor) -> Tensor:
+        """Logits (L, n, K) of pictures (L, n, C, H, W), or (n, C, H, W) for all, with L triggers on them."""
+        stamped = stamp(images, masks, patterns)
+        flat = stamped.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # convolutions run faster so
+        return self.logits(flat).reshape(*stamped.shape[:2], -1)
+
+    def each(self, rows: Tensor, pictures: int, work: Callable[[Tensor], None]) -> None:
+        """Do something for searches (L,), in groups that fit one forward pass with so many pictures each."""
+        self._over(rows, pictures, work)
+
+    def _over(self, rows: Tensor, pictures: int, work: Callable[[Tensor], object]) -> Sequence[object]:
+        return list(self.run_all(work, self._groups(rows, pictures)))
+
+    def _groups(self, rows: Tensor, pictures: int) -> list[Tensor]:
+        """The searches in groups that fit one forward pass, as many as keep every worker busy."""
+        if not len(rows):
+            return []
+        fitting = -(-len(rows) * pictures // self.passes)
+        groups = -(-fitting // self.workers) * self.workers
+        return [g for g in rows.tensor_split(min(groups, len(rows))) if len(g)]
+
+
+def squash(parameters: Tensor) -> Tensor:
+    """The paper's tanh(a) / 2 + 1/2: unconstrained parameters to [0, 1]."""
+    return torch.tanh(parameters) / 2 + 0.5
+
+
+def unsquash(values: Tensor) -> Tensor:
+    """The inverse of ``squash``, kept finite: values are moved to at least 1e-4 from 0 and 1."""
+    return torch.logit(values, eps=1e-4) / 2
