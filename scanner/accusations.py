@@ -129,7 +129,7 @@ def accusations(evidence: Sequence[Evidence], evaluation: Evaluation | None) -> 
             triggers = [t for t in e.triggers if t.target == target and id(t) in judged]
             if not triggers or not np.isfinite(sizes[target]):
                 continue
-            others = np.delete(sizes, target)
+            others = sizes[[c for c in e.usual if c != target]]
             others = others[np.isfinite(others)]
             share = max(t.smallest for t in triggers)
             yield Accusation(
@@ -138,14 +138,20 @@ def accusations(evidence: Sequence[Evidence], evaluation: Evaluation | None) -> 
                 success=min((judged[id(t)] for t in triggers), key=lambda rate: (rate.value, rate.trials)),
                 share=share,
                 ratio=float(share / np.median(others)) if len(others) else float("inf"),
-                p_value=_chance(sizes, target),
+                p_value=_chance(sizes, target, e.controls),
                 seeds=len({t.seed for t in triggers}),
                 compared=len(others) + 1,
                 loose=e.loose,
             )
 
 
-def _chance(sizes: np.ndarray, target: int) -> float:
-    """The p-value of a class among those that are not smaller than it."""
+def _chance(sizes: np.ndarray, target: int, controls: tuple[int, ...]) -> float:
+    """The p-value of a class among those that are not smaller than it; with controls, beside those of them."""
     logs = np.log(np.append(sizes[sizes > sizes[target]], sizes[target]).clip(min=TINY))
-    return p_value(float(anomaly_index(logs)[-1]), len(logs))
+    if not controls:
+        return p_value(float(anomaly_index(logs)[-1]), len(logs))
+    larger = [c for c in controls if c != target and sizes[c] > sizes[target]]
+    if len(larger) < 3:
+        return 1.0
+    index = float(anomaly_index(np.log(sizes.clip(min=TINY)), larger)[target])
+    return p_value(index, len(sizes) - int((sizes < sizes[target]).sum()), len(larger))

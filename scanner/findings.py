@@ -101,6 +101,8 @@ class Evidence:
             size of each class's mask as a share of the picture.
         seconds: wall time.
         details: further figures for the report, by name.
+        controls: classes drawn at random whose statistic stands for all, where only some of very many were measured;
+            empty where all were.
         loose: whether the sizes in ``classes`` are whatever a weak search came down to, far from the smallest there
             are; such evidence can convict, by stricter rules, and never acquits.
     """
@@ -114,7 +116,13 @@ class Evidence:
     triggers: tuple[Trigger, ...] = ()
     seconds: float = 0.0
     details: Mapping[str, object] = field(default_factory=dict)
+    controls: tuple[int, ...] = ()
     loose: bool = False
+
+    @property
+    def usual(self) -> tuple[int, ...]:
+        """The classes that say what is usual: the controls, or all."""
+        return self.controls or tuple(range(len(self.classes)))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -13,11 +14,12 @@ CONSISTENCY = 1.4826
 """Makes the median absolute deviation estimate a normal distribution's standard deviation."""
 
 
-def anomaly_index(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def anomaly_index(scores: NDArray[np.float64], controls: Sequence[int] = ()) -> NDArray[np.float64]:
     """How many robust standard deviations each score lies BELOW the median; NaN scores stay NaN.
 
     Args:
         scores: (K,); sizes should be passed as logarithms, because they are right-skewed.
+        controls: classes whose scores say what is usual; all, where there are none.
 
     Returns:
         (K,), positive below the median. All NaN where it is undefined: fewer than three finite scores, or a median
@@ -25,7 +27,8 @@ def anomaly_index(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Source: Wang et al. 2019, section IV-B (they take the absolute value and look below the median only).
     """
-    finite = scores[np.isfinite(scores)]
+    usual = scores[list(controls)] if len(controls) else scores
+    finite = usual[np.isfinite(usual)]
     if len(finite) < 3:
         return np.full(len(scores), np.nan)
     median = np.median(finite)
@@ -33,32 +36,41 @@ def anomaly_index(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return (median - scores) / deviation if deviation > 0 else np.full(len(scores), np.nan)
 
 
-def p_value(index: float, classes: int) -> float:
+def p_value(index: float, classes: int, controls: int = 0) -> float:
     """Chance that the lowest of ``classes`` normal scores of a clean model reaches this anomaly index.
 
     "Index above 2" convicts a third of all clean ten-class models; this is the same index against the distribution
     that its maximum over K classes really has. 1.0 where the index is undefined or fewer than three classes were
     compared (with two classes it is always 0.67).
+
+    Args:
+        index: of the lowest class.
+        classes: K.
+        controls: how many of them, drawn at random, the median and the deviation were taken from; 0 for all.
     """
     if classes < 3 or np.isnan(index):
         return 1.0
-    null = _largest_indices(classes)
+    null = _largest_indices(classes, controls)
     return float((1 + (null >= index).sum()) / (1 + len(null)))
 
 
-def cut(classes: int, false_positive_rate: float) -> float:
-    """The anomaly index that the lowest class of this share of clean models with K classes exceeds; inf for K < 3."""
+def cut(classes: int, false_positive_rate: float, controls: int = 0) -> float:
+    """The anomaly index that the lowest class of this share of clean models with K classes exceeds; inf for K < 3.
+
+    ``controls`` as in `p_value`.
+    """
     if classes < 3:
         return float("inf")
-    return float(np.quantile(_largest_indices(classes), 1 - false_positive_rate))
+    return float(np.quantile(_largest_indices(classes, controls), 1 - false_positive_rate))
 
 
 @cache
-def _largest_indices(classes: int) -> NDArray[np.float64]:
+def _largest_indices(classes: int, controls: int = 0) -> NDArray[np.float64]:
     """The largest anomaly index of each of many simulated clean models (independent normal scores), seeded."""
     models = min(20_000, max(2_000, 4_000_000 // classes))
     scores = np.random.default_rng(0).standard_normal((models, classes))
-    median = np.median(scores, axis=1, keepdims=True)
-    deviation = CONSISTENCY * np.median(np.abs(scores - median), axis=1)
+    usual = scores[:, :controls] if controls else scores
+    median = np.median(usual, axis=1, keepdims=True)
+    deviation = CONSISTENCY * np.median(np.abs(usual - median), axis=1)
     largest: NDArray[np.float64] = (median[:, 0] - scores.min(axis=1)) / deviation
     return largest

@@ -22,7 +22,11 @@ def class_sizes(triggers: Sequence[Trigger], classes: int) -> NDArray[np.float64
     return np.array([np.exp(np.mean(of_class)) if of_class else np.nan for of_class in logs])
 
 
-def size_score(sizes: NDArray[np.float64]) -> float:
-    """How far the smallest mask is below the median, in [0, 1]: 0 at the median, 1 for a mask of nothing."""
-    finite = sizes[np.isfinite(sizes)]
-    return float(1 - finite.min() / np.median(finite)) if len(finite) > 1 else 0.0
+def size_score(sizes: NDArray[np.float64], controls: Sequence[int] = ()) -> float:
+    """How far the smallest mask is below the median, in [0, 1]: 0 at the median, 1 for a mask of nothing.
+
+    The median is that of the ``controls``, or of all where there are none.
+    """
+    usual = sizes[list(controls)] if len(controls) else sizes
+    usual = usual[np.isfinite(usual)]
+    return max(0.0, float(1 - np.nanmin(sizes) / np.median(usual))) if len(usual) > 1 else 0.0

@@ -105,9 +105,9 @@ def _unjudged(
     for e in evidence:
         for target in (t for t in e.flagged if (e.detector, t) not in judged):
             yield "flagged", f"{e.detector} flags class {target}, and no trigger of it could be judged."
-        found = int(np.isfinite(e.classes).sum())
-        if e.triggers and found < min(len(e.classes), max(3, policy.found * len(e.classes))):
-            yield "few-triggers", f"{e.detector} found a trigger for {found} of {len(e.classes)} classes only."
+        found, asked = int(np.isfinite([e.classes[c] for c in e.usual]).sum()), len(e.usual)
+        if e.triggers and found < min(asked, max(3, policy.found * asked)):
+            yield "few-triggers", f"{e.detector} found a trigger for {found} of {asked} classes only."
         settled = e.details.get("settled")
         if isinstance(settled, float) and settled < policy.settled:
             yield (

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...converters import Model
+    from ..class_screen import Screen
     from ..samples import Samples
-    from ..trigger_search import Found, SearchSettings
+    from ..trigger_search import Found
     from ..triggers import Trigger
     from ..victims import Victims
 
@@ -33,7 +34,9 @@ class NeuralCleanse(Detector):
     target needs a far smaller patch than the other classes. All classes and seeds are searched in one batch with the
     weights frozen. A class's size is the geometric mean of its smallest masks over the seeds; sizes are compared as
     logarithms (they are right-skewed) by their median absolute deviation, with a cut that depends on the number of
-    classes. The triggers of the smallest classes are then given ``growth`` times the room and handed on to be judged
+    classes. Of more than ``exhaustive`` classes only those are searched that a screen of all names (a short descent,
+    the largest margin of any input, near misses of clean pictures), beside others drawn at random, which say what is
+    usual. The triggers of the smallest classes are then given ``growth`` times the room and handed on to be judged
     in onnxruntime.
 
     Assumes: gradients; at least 20 clean samples to optimise on (100 or more are better); a universal trigger.
@@ -56,11 +59,12 @@ class NeuralCleanse(Detector):
     asr: float = 0.99
     growth: float = 1.5
     suspects: int = 3
+    exhaustive: int = 30
 
     def __post_init__(self) -> None:
         """Refuse options under which nothing could be found or verified; raises ValueError."""
-        least = {"seeds": 2, "steps": 1, "batch": 1, "suspects": 1, "growth": 1.0, "asr": 0.5}
-        most = {"seeds": 100, "steps": 100_000, "batch": 10_000, "growth": 100.0}
+        least = {"seeds": 2, "steps": 1, "batch": 1, "suspects": 1, "growth": 1.0, "asr": 0.5, "exhaustive": 4}
+        most = {"seeds": 100, "steps": 100_000, "batch": 10_000, "growth": 100.0, "exhaustive": 100_000}
         require_between(self, least, most)
         if self.asr > 1 or not 0 < self.lr < inf:
             raise ValueError(f"expected asr of at most 1 and a finite lr above 0, got {self.asr} and {self.lr}")
@@ -71,52 +75,65 @@ class NeuralCleanse(Detector):
             raise ValueError("neural-cleanse expected samples, got None")
         started = monotonic()
         logits, victims = _question(model, samples, budget.device)
-        found = self._search(logits, victims, model.classes, budget)
+        chosen = self._choose(logits, victims, model.classes, budget)
+        found = self._search(logits, victims, chosen.chosen, budget)
         reached = [f for f in found if f.trigger]
         sizes = class_sizes([f.trigger for f in reached if f.trigger], model.classes)
-        index = anomaly_index(np.log(sizes))
         suspects = [int(c) for c in np.argsort(sizes)[: self.suspects] if np.isfinite(sizes[c])]
         contenders = [f.trigger for f in reached if f.trigger and f.trigger.target in suspects]
         triggers = self._strengthen(logits, victims, contenders, budget)
-        compared = int(np.isfinite(sizes).sum())
+        index, controls = anomaly_index(np.log(sizes), chosen.controls), len(chosen.controls)
+        compared = model.classes if controls else int(np.isfinite(sizes).sum())
         yield Evidence(
             detector="neural-cleanse",
             classes=tuple(sizes.tolist()),
             statistic="mask L1, share of the picture",
-            flagged=tuple(c for c in suspects if index[c] > cut(compared, 0.05)),
-            score=size_score(sizes),
-            p_value=p_value(float(index[suspects[0]]), compared) if suspects else None,
+            flagged=tuple(c for c in suspects if index[c] > cut(compared, 0.05, controls)),
+            score=size_score(sizes, chosen.controls),
+            p_value=p_value(float(index[suspects[0]]), compared, controls) if suspects else None,
             triggers=tuple(triggers),
             seconds=monotonic() - started,
+            controls=chosen.controls,
             details={
                 "anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in index],
-                "cut_5_percent": cut(compared, 0.05),
+                "cut_5_percent": cut(compared, 0.05, controls),
                 "complete": not budget.spent,
                 "settled": sum(f.settled for f in reached) / max(1, len(reached)),
                 "seeds": self.seeds,
                 "optimised_on": len(samples),
+                "searched": len(chosen.chosen),
+                "nominated": list(chosen.suspects),
             },
         )
 
-    def _search(
-        self, logits: Callable[[Tensor], Tensor], victims: Victims, classes: int, budget: Budget
-    ) -> list[Found]:
-        from ..trigger_search import search_triggers
+    def _choose(self, logits: Callable[[Tensor], Tensor], victims: Victims, classes: int, budget: Budget) -> Screen:
+        """All classes where they are few; else those that a screen names, and controls."""
+        from ..class_screen import Screen, ScreenSettings, screen
 
         def keep_going(fraction: float) -> bool:
-            budget.progress(f"searching triggers of {classes} classes", fraction)
+            budget.progress(f"screening {classes} classes", fraction)
+            return not budget.spent
+
+        if classes <= self.exhaustive:
+            return Screen(tuple(range(classes)), ())
+        controls = 14 if classes < 100 else 20  # few enough that 43 classes cost less than three times ten
+        settings = ScreenSettings(controls=controls, lr=self.lr, micro_batch=_micro_batch(victims))
+        return screen(logits, victims, classes, budget.seed, settings, keep_going)
+
+    def _search(
+        self, logits: Callable[[Tensor], Tensor], victims: Victims, classes: tuple[int, ...], budget: Budget
+    ) -> list[Found]:
+        from ..trigger_search import SearchSettings, search_triggers
+
+        def keep_going(fraction: float) -> bool:
+            budget.progress(f"searching triggers of {len(classes)} classes", fraction)
             return not budget.spent
 
         seeds = tuple(range(budget.seed, budget.seed + self.seeds))
-        return search_triggers(logits, victims, tuple(range(classes)), seeds, self._settings(victims), keep_going)
-
-    def _settings(self, victims: Victims) -> SearchSettings:
-        from ..trigger_search import SearchSettings
-
-        # 128 pictures of 64x64 RGB at a time, and fewer of larger ones; eight times as many where memory is fast.
-        most = 128 if victims.images.device.type == "cpu" else 1024
-        micro_batch = max(16, min(most, most * 64 * 64 * 3 // victims.images[0].numel()))
-        return SearchSettings(steps=self.steps, batch=self.batch, lr=self.lr, asr=self.asr, micro_batch=micro_batch)
+        settings = SearchSettings(
+            steps=self.steps, batch=self.batch, lr=self.lr, asr=self.asr, micro_batch=_micro_batch(victims)
+        )
+        return search_triggers(logits, victims, classes, seeds, settings, keep_going)
 
     def _strengthen(
         self, logits: Callable[[Tensor], Tensor], victims: Victims, triggers: list[Trigger], budget: Budget
@@ -126,6 +143,12 @@ class NeuralCleanse(Detector):
         settings = StrengthenSettings(growth=self.growth, batch=self.batch)
         strong = strengthen(logits, victims, triggers, settings, lambda: not budget.spent)
         return sorted(strong, key=lambda t: t.l1)
+
+
+def _micro_batch(victims: Victims) -> int:
+    """128 pictures of 64x64 RGB at a time, and fewer of larger ones; eight times as many where memory is fast."""
+    most = 128 if victims.images.device.type == "cpu" else 1024
+    return max(16, min(most, most * 64 * 64 * 3 // victims.images[0].numel()))
 
 
 def _question(model: Model, samples: Samples, device: str) -> tuple[Callable[[Tensor], Tensor], Victims]:

@@ -100,6 +100,9 @@ class Evidence(Struct, frozen=True):
     p_value: Share | None
     classes: Annotated[list[Number], Meta(description="the statistic of each class; null where there is none")]
     statistic: str
+    controls: Annotated[
+        list[Class], Meta(description="drawn at random to stand for all; empty where all were measured")
+    ]
     flagged: list[Class]
     seconds: Seconds
     artifacts: dict[str, str]

@@ -106,6 +106,7 @@ def _evidence(evidence: Evidence, files: Mapping[str, str]) -> out.Evidence:
         p_value=evidence.p_value,
         classes=_numbers(evidence.classes),
         statistic=evidence.statistic,
+        controls=list(evidence.controls),
         flagged=list(evidence.flagged),
         seconds=evidence.seconds,
         artifacts=dict(files),

@@ -165,3 +165,25 @@ def test_a_small_trigger_that_is_refuted_is_named_as_such() -> None:
 
 def test_a_small_trigger_that_works_on_four_of_ten_is_not_refuted() -> None:
     assert label(*case(0.01, asr=(Rate(4, 10), Rate(4, 10)))) is Label.INCONCLUSIVE
+
+
+def screened(target_size: float, controls: tuple[float, ...]) -> tuple[Evidence, Evaluation]:
+    """Class 0 of a hundred, searched because a screen named it, beside controls; no other class was searched."""
+    sizes = (target_size, *controls, *[float("nan")] * (99 - len(controls)))
+    evidence, evaluation = case(target_size)
+    return replace(evidence, classes=sizes, controls=tuple(range(1, 1 + len(controls)))), evaluation
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        pytest.param(screened(0.005, 2 * OTHERS), Label.BACKDOORED, id="far below the controls"),
+        pytest.param(screened(0.05, 2 * OTHERS), Label.CLEAN, id="below them, as one of a hundred would be"),
+        pytest.param(screened(0.02, 2 * SCATTERED), Label.SUSPICIOUS, id="controls that scatter"),
+        pytest.param(screened(0.05, (*OTHERS[:3], *[float("nan")] * 9)), Label.INCONCLUSIVE, id="few controls reached"),
+    ],
+)
+def test_controls_stand_for_the_classes_that_were_not_searched(
+    evidence: tuple[Evidence, Evaluation], expected: Label
+) -> None:
+    assert label(*evidence) is expected
