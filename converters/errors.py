@@ -28,4 +28,4 @@ class TwinError(ModelError):
 
 
 class NoGradient(TwinError):  # noqa: N818  (reads better where it is caught)
-    """The twin agrees with onnxruntime, and the gradient at its input is zero, not finite or cut: it answers in steps."""
+    """The twin agrees, and the gradient at its input is zero, not finite or cut: it answers in steps."""

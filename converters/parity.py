@@ -60,12 +60,16 @@ class Tolerance:
         relative: passes in any case.
         agreement: the smallest share of inputs on which the class is the same.
         limit: up to here a difference passes that is no larger than `_SLACK` times what onnxruntime's own graph
-            optimisations make on the same inputs; no more than ``relative`` where nothing is rounded.
+            optimisations make on the same inputs, or a millionth of each input where it rounds; no more than
+            ``relative`` where it is 0.
+        exact: whether the twin must be within ``relative`` of the graph without optimisations for that: then the
+            difference is theirs, and not the twin's.
     """
 
     relative: float
     agreement: float
     limit: float = 0.0
+    exact: bool = False
 
     def widened(self, moved: NDArray[Any]) -> NDArray[Any]:
         """Return what passes beside a judge that itself moves so far."""
@@ -74,7 +78,9 @@ class Tolerance:
 
 _SLACK = 1.5  # the twin rounds at other places than either form of onnxruntime's graph
 # Both sides compute in float32, but sum in another order: 1e-3 is far above that and far below a wrong operator.
-FLOAT = Tolerance(relative=1e-3, agreement=1.0)
+# Some of onnxruntime's optimisations change the graph's values: a Pad of zeros, merged into the MaxPool behind it, is
+# one of minus infinity. A twin of the graph as written is used where that shows in the third digit at most.
+FLOAT = Tolerance(relative=1e-3, agreement=1.0, limit=0.02, exact=True)
 # The twin is exact here, too, but onnxruntime may fuse such a layer into one that rounds its inputs.
 ROUNDED_WEIGHTS = Tolerance(relative=1e-3, agreement=1.0, limit=0.02)
 # Half precision keeps three digits, and onnxruntime computes in it where the twin computes in float32.
@@ -152,11 +158,13 @@ def compare(
     if unoptimised is None:
         raise TwinError(f"{file}: no torch twin: {_failure(parity, tolerance)}")
     moved = sides.moved(unoptimised)
+    if not tolerance.exact:
+        moved = np.maximum(moved, sides.moved(reference(_beside(inputs))))
     allowed = tolerance.widened(moved)
     parity = sides.parity(allowed, moved)
-    if sides.passes(allowed, tolerance.agreement):
-        return parity
     follows = _Sides(unoptimised, unoptimised, got, real).passes(np.full(len(inputs), tolerance.relative), 0.0)
+    if sides.passes(allowed, tolerance.agreement) and (follows or not tolerance.exact):
+        return parity
     raise TwinError(f"{file}: no torch twin: {_failure(parity, tolerance)}{_fault(parity) if follows else ''}")
 
 
@@ -209,6 +217,12 @@ class _Sides:
         largest, first = np.full(len(values), values.max()), len(values) - self.real
         largest[first:] = values[first:].max(initial=0)
         return largest
+
+
+def _beside(inputs: NDArray[Any]) -> NDArray[Any]:
+    """Inputs that differ by what float32 can hardly tell: where that crosses rounding boundaries, so will a twin."""
+    noise = np.random.default_rng(0).standard_normal(inputs.shape)
+    return (inputs * (1 + 1e-6 * noise)).astype(inputs.dtype)
 
 
 def _logits_of(twin: Run, expected: NDArray[np.float32], inputs: NDArray[Any], file: str) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ _NOTHING = -100  # no class has this number
 def negative_log_likelihood(
     x: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = _NOTHING, reduction: str = "mean"
 ) -> Tensor:
-    """Minus the score of the right class, for scores (N, C, ...) and classes (N, ...); no gradient reaches the weight."""
+    """Minus the score of the right class, for scores (N, C, ...) and classes (N, ...); the weight has no gradient."""
     if reduction not in ("none", "mean", "sum"):
         raise NotImplementedError(f"reduction {reduction!r}; ONNX has none, mean and sum")
     x = x.contiguous()  # torch's backward pass asks for it

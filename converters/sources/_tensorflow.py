@@ -66,7 +66,7 @@ def converted_function(
     try:
         concrete = traced.get_concrete_function(spec)
         frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)  # else captures become inputs
-        alone = tf.function(lambda input: frozen(input)[0], autograph=False)  # noqa: F841
+        alone = tf.function(lambda input: frozen(input)[0], autograph=False)
         converted = tf2onnx.convert.from_function(alone, [spec], opset=_OPSET, custom_op_handlers={"Erfc": (_erfc, [])})
         model: ModelProto = converted[0]
     except Exception as error:  # noqa: BLE001 - tf2onnx raises anything

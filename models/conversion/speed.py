@@ -70,6 +70,9 @@ def _native(name: str) -> nn.Module:
 
     torch.manual_seed(0)
     network: nn.Module = getattr(models, name)(weights=None, num_classes=_CLASSES)
+    for value in network.parameters():
+        if not value.any():  # some heads begin as zeros: nothing would depend on the picture
+            torch.nn.init.normal_(value, std=0.02)
     return network.eval().requires_grad_(False)
 
 

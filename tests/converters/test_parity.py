@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,27 @@ def test_a_twin_may_be_as_far_as_the_judge_moves_itself_where_it_rounds() -> Non
     for twin, plain in [(0.16, 0.1), (0.26, 0.9), (0.06, 0.0)]:  # beyond the slack, the limit, what passes at all
         with pytest.raises(TwinError, match="differs from onnxruntime"):
             compare("f", shifted(twin), shifted(0), shifted(0), LOGITS, QUANTIZED, 0, shifted(plain))
+
+
+def test_a_twin_of_a_graph_that_rounds_may_be_as_far_as_a_millionth_of_its_input_moves_the_judge() -> None:
+    def rounds(x: NDArray[Any]) -> NDArray[np.float32]:
+        return LOGITS + np.where(x[:, :1] == LOGITS[:, :1], 0.0, 0.1).astype(np.float32)
+
+    parity = compare("f", shifted(0.14), rounds, shifted(0), LOGITS, QUANTIZED, 0, shifted(0))
+    assert parity.moved == pytest.approx(0.1, abs=1e-3)
+    with pytest.raises(TwinError, match="differs from onnxruntime"):
+        compare("f", shifted(0.14), rounds, shifted(0), LOGITS, FLOAT, 0, shifted(0))
+
+
+@pytest.mark.parametrize(
+    ("twin", "plain", "passes"),
+    [(0.01, 0.01, True), (0.0, 0.01, True), (0.005, 0.01, False), (0.05, 0.05, False), (0.01, 0.0, False)],
+)
+def test_an_exact_twin_may_leave_the_judge_only_where_its_optimisations_do(
+    twin: float, plain: float, passes: bool
+) -> None:
+    with nullcontext() if passes else pytest.raises(TwinError, match="differs from onnxruntime"):
+        compare("f", shifted(twin), shifted(0), shifted(0), LOGITS, FLOAT, 0, shifted(plain))
 
 
 def test_real_inputs_are_held_to_what_the_judge_moves_on_them() -> None:
