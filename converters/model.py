@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,7 +134,7 @@ class Model:
             raise TwinError(f"{error}{self._blame(inputs, tolerance.relative)}") from None
         self._network.require_gradient(inputs[-_GRADIENTS:], self.path)
         self._verified = True
-        return parity
+        return replace(parity, surrogates=self._network.surrogates)
 
     def _blame(self, inputs: NDArray[Any], tolerance: float) -> str:
         """Where the twin leaves the file, as the end of a message; "" if that cannot be told."""

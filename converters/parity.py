@@ -37,6 +37,8 @@ class Parity:
         tolerance: the largest ``relative`` that passes for inputs of that kind.
         moved: how far onnxruntime's own graph optimisations move the logits of that input's kind, in the same unit;
             0 where the twin passed without being allowed for it.
+        surrogates: operators whose gradient in the twin is not that of their values, such as
+            "TreeEnsembleClassifier (soft)".
     """
 
     max_difference: float
@@ -45,6 +47,12 @@ class Parity:
     inputs: int
     tolerance: float
     moved: float = 0.0
+    surrogates: tuple[str, ...] = ()
+
+    @property
+    def smoothed(self) -> bool:
+        """Whether decisions are smoothed for the gradient: it points well only where they are few and far."""
+        return any(name.endswith("(soft)") for name in self.surrogates)
 
     @property
     def relative(self) -> float:

@@ -57,7 +57,7 @@ def detect(
     detectors: Mapping[str, Detector],
     model: Model,
     samples: Samples | None,
-    has_twin: bool,
+    parity: Parity | None,
     device: str,
     options: ScanOptions,
     ledger: Ledger,
@@ -69,14 +69,15 @@ def detect(
     Args:
         samples: the optimisation half; None where the model's input domain is unknown, so that no picture can be
             put to it in a form that it understands.
+        parity: of the twin; None where there is none.
     """
     deadline = float("inf") if options.max_seconds is None else ledger.started + options.max_seconds
     budget = Budget(deadline, options.seed, device, ledger.progress)
     evidence: list[Evidence] = []
     for name, detector in sorted(detectors.items(), key=lambda item: item[1].stands_in):
-        if detector.stands_in and name not in options.detectors and _has_gradients(evidence, detectors):
-            continue  # not due
-        if lack := _lack(detector, samples, has_twin):
+        if detector.stands_in and name not in options.detectors and not _due(evidence, detectors, parity):
+            continue
+        if lack := _lack(detector, samples, parity is not None):
             ledger.skip(name, lack)
             continue
         try:
@@ -108,9 +109,10 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def _has_gradients(evidence: Sequence[Evidence], detectors: Mapping[str, Detector]) -> bool:
-    """Whether a method that needs gradients has measured something."""
-    return any(e.detector in detectors and Needs.GRADIENTS in detectors[e.detector].needs for e in evidence)
+def _due(evidence: Sequence[Evidence], detectors: Mapping[str, Detector], parity: Parity | None) -> bool:
+    """Whether a method without gradients is: none with them has measured, or along smoothed decisions, as of trees."""
+    followed = any(e.detector in detectors and Needs.GRADIENTS in detectors[e.detector].needs for e in evidence)
+    return not followed or (parity is not None and parity.smoothed)
 
 
 def _lack(detector: Detector, samples: Samples | None, has_twin: bool) -> str | None:

@@ -50,7 +50,7 @@ def scan(
         parity = verify_twin(model, samples, device, ledger)
     with ledger.stage("detect"):
         trusted = optimise if choice.beats_chance else None
-        evidence = detect(detectors, model, trusted, parity is not None, device, options, ledger)
+        evidence = detect(detectors, model, trusted, parity, device, options, ledger)
     triggers = [t for e in evidence for t in e.triggers]
     with ledger.stage("judge"):
         evaluation = evaluate(model, verify, triggers)

@@ -157,6 +157,8 @@ class Parity(Struct, frozen=True):
     agreement: Share
     inputs: Count
     tolerance: float
+    moved: Annotated[Number, Meta(description="by onnxruntime's own optimisations, in the unit of relative")]
+    surrogates: Annotated[list[str], Meta(description="operators whose gradient is not that of their values")]
 
 
 class Contract(Struct, frozen=True):

@@ -145,6 +145,8 @@ def _parity(report: Report) -> out.Parity | None:
         agreement=parity.agreement,
         inputs=parity.inputs,
         tolerance=parity.tolerance,
+        moved=_number(parity.moved),
+        surrogates=[_text(name) for name in parity.surrogates],
     )
 
 

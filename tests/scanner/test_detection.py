@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from onnxray.converters import Parity
 from onnxray.scanner.config import ScanOptions
 from onnxray.scanner.detection import detect, plan, resolve_device
 from onnxray.scanner.detectors import Budget, Detector, Needs
@@ -15,6 +16,10 @@ from onnxray.scanner.ledger import Ledger
 
 MODEL: Any = SimpleNamespace(classes=3)
 SAMPLES: Any = np.zeros(10)  # only its length is asked for
+
+
+TWIN = Parity(0.0, 1.0, 1.0, 48, 1e-3)
+TREES = Parity(0.0, 1.0, 1.0, 48, 1e-3, surrogates=("TreeEnsembleClassifier (soft)",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +38,9 @@ class Fake(Detector):
         yield Evidence("fake", (0.1, 0.2, 0.3), "size", details={"complete": self.complete})
 
 
-def run(detector: Detector, samples: Any = SAMPLES, has_twin: bool = True) -> tuple[list[Evidence], Ledger]:
+def run(detector: Detector, samples: Any = SAMPLES, parity: Parity | None = TWIN) -> tuple[list[Evidence], Ledger]:
     ledger = Ledger(lambda text, fraction: None)
-    return detect({"fake": detector}, MODEL, samples, has_twin, "cpu", ScanOptions(), ledger), ledger
+    return detect({"fake": detector}, MODEL, samples, parity, "cpu", ScanOptions(), ledger), ledger
 
 
 def test_what_ran_is_told() -> None:
@@ -45,10 +50,12 @@ def test_what_ran_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "has_twin", "why"), [(None, True, "domain"), (SAMPLES, False, "twin"), (np.zeros(4), True, "needs 5")]
+    ("samples", "parity", "why"), [(None, TWIN, "domain"), (SAMPLES, None, "twin"), (np.zeros(4), TWIN, "needs 5")]
 )
-def test_a_detector_without_what_it_needs_is_skipped_with_the_reason(samples: Any, has_twin: bool, why: str) -> None:
-    evidence, ledger = run(Fake(), samples, has_twin)
+def test_a_detector_without_what_it_needs_is_skipped_with_the_reason(
+    samples: Any, parity: Parity | None, why: str
+) -> None:
+    evidence, ledger = run(Fake(), samples, parity)
     assert not evidence
     assert why in ledger.skipped[0].why
 
@@ -83,20 +90,21 @@ class Understudy(Fake):
 
 
 @pytest.mark.parametrize(
-    ("named", "has_twin", "lead", "due"),
+    ("named", "parity", "lead", "due"),
     [
-        pytest.param((), True, Fake(), False, id="gradients are there"),
-        pytest.param((), False, Fake(), True, id="no twin"),
-        pytest.param((), True, Fake(error=RuntimeError), True, id="what needs gradients breaks"),
-        pytest.param(("understudy",), True, Fake(), True, id="asked for by name"),
+        pytest.param((), TWIN, Fake(), False, id="gradients are there"),
+        pytest.param((), None, Fake(), True, id="no twin"),
+        pytest.param((), TREES, Fake(), True, id="gradients of smoothed decisions"),
+        pytest.param((), TWIN, Fake(error=RuntimeError), True, id="what needs gradients breaks"),
+        pytest.param(("understudy",), TWIN, Fake(), True, id="asked for by name"),
     ],
 )
 def test_a_stand_in_runs_where_it_is_needed_or_named(
-    named: tuple[str, ...], has_twin: bool, lead: Fake, due: bool
+    named: tuple[str, ...], parity: Parity | None, lead: Fake, due: bool
 ) -> None:
     ledger = Ledger(lambda text, fraction: None)
     detectors = {"understudy": Understudy(), "fake": lead}
-    detect(detectors, MODEL, SAMPLES, has_twin, "cpu", ScanOptions(detectors=named), ledger)
+    detect(detectors, MODEL, SAMPLES, parity, "cpu", ScanOptions(detectors=named), ledger)
     assert ("understudy" in ledger.ran) is due
     assert ledger.tells("understudy") is due
     assert not any(skip.check == "understudy" for skip in ledger.skipped)
@@ -109,7 +117,7 @@ def test_the_time_counts_from_the_start_of_the_scan() -> None:
             yield Evidence("fake", (), "", details={"deadline": budget.deadline})
 
     ledger = Ledger(lambda text, fraction: None, started=1000.0)
-    (evidence,) = detect({"fake": Clock()}, MODEL, SAMPLES, True, "cpu", ScanOptions(max_seconds=5), ledger)
+    (evidence,) = detect({"fake": Clock()}, MODEL, SAMPLES, TWIN, "cpu", ScanOptions(max_seconds=5), ledger)
     assert evidence.details["deadline"] == 1005.0
 
 
