@@ -1,0 +1,1 @@
+"""The ways to put many triggers on many images, and the gradient of that; see ``kernels/stamp.py``."""
