@@ -38,6 +38,10 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     if a.dtype != b.dtype:  # whole numbers may arrive as floats, which carry the gradient
         kind = torch.promote_types(a.dtype, b.dtype)
         a, b = a.to(kind), b.to(kind)
+    if (
+        b.dim() == 2 and a.dim() > 2 and a.numel() and not a.is_contiguous()
+    ):  # torch would multiply batch by batch, twice as long
+        return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
     if a.is_floating_point() or a.device.type == "cpu":
         return torch.matmul(a, b)
     return torch.matmul(a.double(), b.double()).to(a.dtype)  # other devices multiply no integers
