@@ -1,5 +1,6 @@
 # make demo: install into .venv, scan the two bundled models, write their reports.
 # make test: install into .venv, run the default tests.
+# make bench: how fast the kernels and the trigger search are on this machine.
 # make conversion-report: what converts to a twin and how well; exports whole models first, which takes an hour.
 PYTHON ?= python3
 PIP_OPTIONS ?=
@@ -9,7 +10,7 @@ REPORTS ?= onnxray-report
 SUSPECTS ?= ../shared
 
 .PRECIOUS: $(VENV)-%/.installed
-.PHONY: demo test lint bundled suspects operators conversion-report clean
+.PHONY: demo test lint bench bundled suspects operators conversion-report clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onnxray scan models/bundled/clean.onnx --data models/bundled/samples.npz -o $(REPORTS)/clean --exit-zero
@@ -24,6 +25,11 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/python tests/conftest.py
 	$(BIN)/mypy
+
+# BENCH takes options, such as BENCH="--part search --rounds 5".
+bench: $(VENV)/.installed
+	mkdir -p $(REPORTS)
+	$(BIN)/onnxray bench speed -o $(REPORTS)/speed.json $(BENCH)
 
 # Train the bundled pair again from Fashion-MNIST (npz with x_train, y_train, x_test, y_test).
 bundled: $(VENV)/.dev

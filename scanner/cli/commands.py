@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from typing import Any
 
 import rich_click as click
@@ -15,9 +16,26 @@ from .scan import scan
 
 __all__ = ["main"]
 
+COMMANDS = "onnxray.commands"
+
 
 class Commands(click.RichGroup):
-    """The command group, with this tool's exit codes instead of click's."""
+    """The command group, with this tool's exit codes instead of click's.
+
+    Other parts of the tool, and other packages, add commands through the entry-point group ``onnxray.commands``: one
+    entry a command, its name the command's, its object a ``click.Command``. They are imported when they are called or
+    listed, not before.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See ``click.Group.list_commands``."""
+        return sorted({*super().list_commands(ctx), *entry_points(group=COMMANDS).names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See ``click.Group.get_command``; own commands cannot be replaced."""
+        own = super().get_command(ctx, cmd_name)
+        found = () if own else entry_points(group=COMMANDS, name=cmd_name)
+        return next((_checked(entry.load(), entry.value) for entry in found), own)
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         """See ``click.Command.make_context``."""
@@ -28,6 +46,12 @@ class Commands(click.RichGroup):
         """See ``click.Command.invoke``."""
         with exits(ctx):
             return super().invoke(ctx)
+
+
+def _checked(command: object, where: str) -> click.Command:
+    if not isinstance(command, click.Command):
+        raise TypeError(f"{where}: expected a click.Command, got {command!r}")
+    return command
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 from click.testing import CliRunner
+from onnxray.scanner.cli import commands
 from onnxray.scanner.cli.commands import main
 from onnxray.scanner.registry import names
 from onnxray.scanner.version import __version__
@@ -26,7 +28,15 @@ except SystemExit as end:
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [("--help", 0), ("--version", 0), ("scan --help", 0), ("convert --help", 0), ("explain --help", 0), ("scan", 4)],
+    [
+        ("--help", 0),
+        ("--version", 0),
+        ("scan --help", 0),
+        ("convert --help", 0),
+        ("explain --help", 0),
+        ("bench speed --help", 0),
+        ("scan", 4),
+    ],
 )
 def test_nothing_heavy_is_imported(arguments: str, code: int) -> None:
     command = [sys.executable, "-c", PROBE.format(heavy=HEAVY), *arguments.split()]
@@ -62,3 +72,25 @@ def test_explain_shows_the_docstring_and_the_options(detector: str) -> None:
     shown = CliRunner().invoke(main, ["explain", detector]).stdout
     for part in ("Assumes", "Misses", f"--set {detector}."):
         assert part in shown
+
+
+def test_commands_of_other_parts_are_listed_and_loaded_only_then() -> None:
+    shown = CliRunner().invoke(main, ["--help"]).stdout
+    assert "bench" in shown
+    assert "Measure how fast" in shown
+    code = "import sys; from onnxray.scanner.cli import commands; print('onnxray.models.cli' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_an_entry_that_is_no_command_is_named_and_own_commands_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    def entries(group: str, name: str = "") -> EntryPoints:
+        there = [EntryPoint(one, "onnxray.scanner.version:__version__", group) for one in ("broken", "scan")]
+        return EntryPoints(entry for entry in there if name in ("", entry.name))
+
+    monkeypatch.setattr(commands, "entry_points", entries)
+    done = CliRunner().invoke(main, ["broken"])
+    assert done.exit_code == 2
+    assert "onnxray.scanner.version:__version__: expected a click.Command" in done.output
+    assert CliRunner().invoke(main, ["scan", "--help"]).exit_code == 0
+    assert CliRunner().invoke(main, ["brokn"]).exit_code == 4

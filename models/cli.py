@@ -1,0 +1,17 @@
+"""``onnxray bench``: measure this tool; joins the command line through the entry points ``onnxray.commands``."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from .speed.command import speed
+
+__all__ = ["bench"]
+
+
+@click.group()
+def bench() -> None:
+    """Measure how fast the tool is on this machine."""
+
+
+bench.add_command(speed)

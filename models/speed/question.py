@@ -1,0 +1,54 @@
+"""What both searches are asked: a model, and pictures to turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...converters import open_model
+from ...scanner.domain_search import find_domain
+from ...scanner.errors import OptionError
+from ...scanner.images import load_images
+from ...scanner.victims import Victims
+
+__all__ = ["Question", "question"]
+
+
+@dataclass(eq=False)
+class Question:
+    """A model as a function of raw pictures that counts what passes through it, and the pictures to turn."""
+
+    network: Callable[[Tensor], Tensor]
+    victims: Victims
+    classes: int
+    name: str = ""
+    forward: int = field(default=0, init=False)
+    backward: int = field(default=0, init=False)
+
+    def logits(self, pictures: Tensor) -> Tensor:
+        """Logits (N, K) of raw pictures; those whose gradient will be asked for count as backward passes, too."""
+        self.forward += len(pictures)
+        self.backward += len(pictures) if torch.is_grad_enabled() and pictures.requires_grad else 0
+        return self.network(pictures)
+
+
+def question(model: Path, data: Path, *, pictures: int = 200, device: str = "cpu", seed: int = 0) -> Question:
+    """Open a model, find its input convention and make its twin, as a scan does.
+
+    Raises:
+        OnnxrayError: what a scan would say.
+        OptionError: the pictures are understood under no convention.
+    """
+    opened = open_model(model)
+    choice, samples = find_domain(opened, load_images(data, limit=pictures, seed=seed), seed=seed)
+    if not choice.beats_chance:
+        raise OptionError(choice.complaint)
+    opened.build_twin(samples.inputs(), device)
+    twin = opened.torch
+    images = torch.from_numpy(samples.images).to(device)
+    predicted = torch.from_numpy(opened.predict(samples.inputs())).to(device)
+    return Question(lambda x: twin(samples.domain.to_input(x)), Victims(images, predicted), opened.classes, model.name)
