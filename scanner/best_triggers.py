@@ -32,7 +32,7 @@ class BestTriggers:
     def __init__(self, victims: Victims, targets: Tensor, asr: float) -> None:
         """Args: the pictures, the target (R,) of each search, and the attack success that is asked for."""
         images, rows = victims.images, len(targets)
-        self._victims, self._targets = victims, targets
+        self._targets = targets
         self._misses = torch.zeros(rows, len(images), device=images.device)
         self._counts = victims.predicted != targets[:, None]  # (R, N); others are left out, and come last
         counted = self._counts.sum(1)
@@ -54,7 +54,7 @@ class BestTriggers:
             rows: (L,) searches; no two calls at the same time may share one.
             masks: (L, 1, H, W).
             patterns: (L, C, H, W).
-            classify: (L, n, C, H, W) pictures, masks and patterns to classes (L, n).
+            classify: which pictures (L, n), masks and patterns to the classes (L, n) of those stamped.
             pictures: that many in one forward pass at most.
         """
         order = (self._misses[rows] + self._counts[rows]).argsort(dim=1, descending=True, stable=True)
@@ -67,7 +67,7 @@ class BestTriggers:
             size = min(self._portion(done), max(1, pictures // len(going)))
             index = order[going, done : done + size]
             mine = rows[going]
-            classes = classify(self._victims.images[index], masks[going], patterns[going])
+            classes = classify(index, masks[going], patterns[going])
             missed = (classes != self._targets[mine][:, None]) & self._counts[mine[:, None], index]
             self.note(mine, index, missed)
             misses[going] += missed.sum(1)

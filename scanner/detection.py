@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from traceback import format_exc
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,7 @@ def detect(
             ledger.skip(name, lack)
             continue
         try:
-            measured = list(detector.run(model, samples, budget))
+            measured = _measured(detector, model, samples, budget)
         except Exception as error:  # noqa: BLE001 - one method's end is a failure to be told, not the end of the scan
             ledger.failed(name, f"{type(error).__name__}: {one_line(error, 300)}", format_exc())
             continue
@@ -107,6 +108,26 @@ def resolve_device(device: str) -> str:
     if device == "cuda" and not usable:
         raise OptionError("device cuda was asked for, but torch finds no usable CUDA device; use --device cpu")
     return device
+
+
+def _measured(detector: Detector, model: Model, samples: Samples | None, budget: Budget) -> list[Evidence]:
+    """What a detector measures; on the CPU, which is told in the details, where the GPU's memory does not do."""
+    import torch
+
+    try:
+        return list(detector.run(model, samples, budget))
+    except torch.OutOfMemoryError:
+        if budget.device == "cpu":
+            raise
+    budget.progress("the GPU's memory is too small: starting again on the CPU", 0.0)
+    twin = model.torch.to("cpu")  # outside the handler, whose traceback holds on to what filled the memory
+    torch.cuda.empty_cache()
+    told = {"device": f"cpu, as the memory of {budget.device} is too small"}
+    try:
+        measured = list(detector.run(model, samples, replace(budget, device="cpu")))
+    finally:
+        twin.to(budget.device)  # another method may do with less
+    return [replace(e, details={**e.details, **told}) for e in measured]
 
 
 def _due(evidence: Sequence[Evidence], detectors: Mapping[str, Detector], parity: Parity | None) -> bool:

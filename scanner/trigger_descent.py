@@ -71,6 +71,7 @@ class Descent:
         self.logits, self.victims = logits, victims
         self.run_all, self.workers, self.passes = run_all, workers, passes
         images = victims.images
+        self._images = images.contiguous(memory_format=torch.channels_last)  # convolutions run faster so
         self.targets = torch.tensor(targets, device=images.device).repeat(len(seeds))
         self.seed_of = torch.arange(len(seeds)).repeat_interleave(len(targets))
         self._random = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -105,25 +106,35 @@ class Descent:
         parameters = [p[rows].requires_grad_() for p in (self.mask, self.pattern)]
         masks, patterns = map(squash, parameters)
         targets = self.targets[rows]
-        out = self.classify(self.victims.images[index], masks, patterns)  # (L, B, K)
+        out = self.classify(index, masks, patterns)  # (L, B, K)
         wanted = targets.repeat_interleave(index.shape[1])
         error = cross_entropy(out.flatten(0, 1), wanted, reduction="none").view(index.shape).mean(1)
         loss = error + cost * masks.sum((1, 2, 3))
         mask, pattern = torch.autograd.grad(loss.sum(), parameters)
         return mask, pattern, error.detach(), *self.victims.turned(out.argmax(-1), targets, index)
 
-    def classify(self, images: Tensor, masks: Tensor, patterns: Tensor) -> Tensor:
-        """Logits (L, n, K) of pictures (L, n, C, H, W), or (n, C, H, W) for all, with L triggers on them."""
-        stamped = stamp(images, masks, patterns)
-        flat = stamped.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # convolutions run faster so
-        return self.logits(flat).reshape(*stamped.shape[:2], -1)
+    def classify(self, index: Tensor, masks: Tensor, patterns: Tensor) -> Tensor:
+        """Logits (L, n, K) of the pictures ``index`` (L, n) with L triggers on them."""
+        stamped = stamp(self._images, masks, patterns, index, channels_last=True)
+        return self.logits(stamped.flatten(0, 1)).reshape(*index.shape, -1)
 
     def each(self, rows: Tensor, pictures: int, work: Callable[[Tensor], None]) -> None:
-        """Do something for searches (L,), in groups that fit one forward pass with so many pictures each."""
+        """Do something for searches (L,), in groups that fit one forward pass with so many pictures each.
+
+        Where the device's memory does not do, it is done again in smaller groups; so it must bear being done twice.
+        """
         self._over(rows, pictures, work)
 
     def _over(self, rows: Tensor, pictures: int, work: Callable[[Tensor], object]) -> Sequence[object]:
-        return list(self.run_all(work, self._groups(rows, pictures)))
+        while True:
+            groups = self._groups(rows, pictures)
+            try:
+                return list(self.run_all(work, groups))
+            except torch.OutOfMemoryError:
+                if len(groups) == len(rows):  # one search at a time is the least there is
+                    raise
+            self.passes = max(1, self.passes // 2)  # outside the handler, whose traceback holds on to memory
+            torch.cuda.empty_cache()
 
     def _groups(self, rows: Tensor, pictures: int) -> list[Tensor]:
         """The searches in groups that fit one forward pass, as many as keep every worker busy."""

@@ -144,8 +144,8 @@ class _Search:
 
     @torch.no_grad()
     def _try(self, rows: Tensor) -> None:
-        def classify(images: Tensor, masks: Tensor, patterns: Tensor) -> Tensor:
-            return descent.classify(images, masks, patterns).argmax(-1)
+        def classify(index: Tensor, masks: Tensor, patterns: Tensor) -> Tensor:
+            return descent.classify(index, masks, patterns).argmax(-1)
 
         descent = self.descent
         self.best.keep(rows, squash(descent.mask[rows]), squash(descent.pattern[rows]), classify, descent.passes)

@@ -110,6 +110,35 @@ def test_a_stand_in_runs_where_it_is_needed_or_named(
     assert not any(skip.check == "understudy" for skip in ledger.skipped)
 
 
+def test_without_memory_on_the_gpu_a_detector_starts_again_on_the_cpu_and_says_so() -> None:
+    moved: list[str] = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Large(Fake):
+        def run(self, model: Any, samples: Any, budget: Budget) -> Iterator[Evidence]:
+            if budget.device == "cuda":
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            yield Evidence("fake", (), "", details={"own": 1})
+
+    class Twin:
+        def to(self, device: str) -> "Twin":
+            moved.append(device)
+            return self
+
+    model: Any = SimpleNamespace(classes=3, torch=Twin())
+    ledger = Ledger(lambda text, fraction: None)
+    (evidence,) = detect({"fake": Large()}, model, SAMPLES, TWIN, "cuda", ScanOptions(), ledger)
+    assert evidence.details == {"own": 1, "device": "cpu, as the memory of cuda is too small"}
+    assert moved == ["cpu", "cuda"]
+    assert ledger.ran == ["fake"]
+
+
+def test_without_memory_on_the_cpu_it_has_failed() -> None:
+    evidence, ledger = run(Fake(error=torch.OutOfMemoryError))
+    assert not evidence
+    assert "OutOfMemoryError" in ledger.failures[0].why
+
+
 def test_the_time_counts_from_the_start_of_the_scan() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Clock(Fake):

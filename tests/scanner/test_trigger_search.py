@@ -142,6 +142,30 @@ def test_pictures_are_split_where_even_one_search_has_too_many() -> None:
     assert largest == 8
 
 
+def test_where_memory_does_not_do_the_same_is_found_in_smaller_passes() -> None:
+    model, victims = shortcut_model()
+    sizes_seen: list[int] = []
+
+    def logits(images: Tensor) -> Tensor:
+        sizes_seen.append(len(images))
+        if len(images) > 40:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return model(images)  # type: ignore[no-any-return]
+
+    targets = tuple(range(CLASSES))
+    cramped = search_triggers(logits, victims, targets, (0,), SearchSettings(steps=60, batch=16, micro_batch=512))
+    roomy = search_triggers(model, victims, targets, (0,), SearchSettings(steps=60, batch=16, micro_batch=512))
+    np.testing.assert_allclose(sizes(cramped), sizes(roomy), rtol=0.05)
+    assert max(sizes_seen) > 40
+    assert max(sizes_seen[5:]) <= 40
+
+    def never(images: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        search_triggers(never, victims, targets, (0,), SETTINGS)
+
+
 def test_squash_and_unsquash_are_inverse() -> None:
     values = torch.linspace(0.001, 0.999, 50)
     torch.testing.assert_close(squash(unsquash(values)), values)
