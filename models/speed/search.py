@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -90,8 +90,8 @@ def measure(
 ) -> SearchRow:
     """Search triggers of all classes at once and class after class, in turns.
 
-    On a CPU everything runs in one thread and counts its CPU time, both with denormal numbers as zero; on a GPU the
-    time is that of the wall.
+    Each runs for a moment before, unmeasured. On a CPU everything runs in one thread and counts its CPU time, both
+    with denormal numbers as zero; on a GPU the time is that of the wall.
 
     Args:
         asked: see ``question``.
@@ -111,9 +111,16 @@ def measure(
         "many": lambda: _screened(asked, settings, seed),
     }
     with _one_thread(asked):
+        _warm_up(asked, settings, loop, seed)
         takes = _in_turns(asked, searches, rounds, seed)
         both = _in_turns(asked, many, rounds, seed) if asked.classes > FEW_CLASSES else None
     return _row(asked, takes, len(some), both)
+
+
+def _warm_up(asked: Question, settings: SearchSettings, loop: Loop, seed: int) -> None:
+    """One step of each: what is loaded at first use (torch's optimisers take a second) is no search."""
+    _ours(asked, replace(settings, steps=1), range(min(FEW_CLASSES, asked.classes)), seed)
+    _one_of_loop(asked, 0, replace(loop, epochs=1), seed)
 
 
 def _row(asked: Question, takes: dict[str, list[_Take]], some: int, many: dict[str, list[_Take]] | None) -> SearchRow:

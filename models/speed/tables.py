@@ -17,7 +17,11 @@ __all__ = ["tables"]
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """One for each part that was measured; the machine's name is under each."""
+    """One for each part that was measured; the machine's name is under each.
+
+    "of read" is the bandwidth as a share of that of ``torch.sum`` over the same bytes; "keeps" is what waits for the
+    backward pass beside the arguments.
+    """
     on = str(report.machine)
     rounds = f"medians (and quartiles) of {_rounds(report.rounds)}"
     if report.norms:
@@ -30,21 +34,21 @@ def tables(report: Report) -> Iterator[Table]:
 
 def _norms(rows: Sequence[norms.Row], caption: str) -> Table:
     table = _table(
-        "l1, l2 and largest magnitude of each channel: ours beside three reductions of torch",
+        f"Norms of each channel of {rows[0].dtype} activations, beside three reductions of torch",
         caption,
-        ("activations", "layout", "type", "by", "GB/s", "of a plain read", "torch / ours"),
+        ("activations", "layout", "by", "GB/s", "of read", "torch / ours"),
     )
     for row in rows:
         rate, share = f"{row.bytes_per_second / 1e9:.1f}", f"{1 / row.over_read.median:.0%}"
-        table.add_row(_size(row.shape), row.layout, row.dtype, row.backend, rate, share, _spread(row.speedup))
+        table.add_row(_size(row.shape), row.layout, row.backend, rate, share, _spread(row.speedup))
     return table
 
 
 def _stamp(rows: Sequence[stamping.Row], caption: str) -> Table:
     table = _table(
-        "triggers put on pictures, with the gradient: ours beside x + m (p - x)",
+        "Triggers put on pictures, with the gradient, beside x + m (p - x)",
         caption,
-        ("picture", "triggers x pictures", "ms", "plain / ours", "kept for the gradient, plain", "ours"),
+        ("picture", "triggers x", "ms", "plain / ours", "plain keeps", "ours keeps"),
     )
     for row in rows:
         kept, ours = (f"{size / 2**20:.1f} MiB" for size in (row.kept_plain, row.kept))
@@ -55,11 +59,11 @@ def _stamp(rows: Sequence[stamping.Row], caption: str) -> Table:
 
 def _search(row: SearchRow, caption: str) -> Table:
     of = f"{row.model}, {row.classes} classes, {row.pictures} pictures {_size(row.shape)}"
-    table = _table(f"trigger search: {of}", caption, ("", "all classes at once", "class after class"))
+    table = _table(f"Trigger search: {of}", caption, ("", "all classes at once", "class after class"))
     for name, ours, loop in _comparison(row):
         table.add_row(name, ours, loop)
     table.add_section()
-    table.add_row("seconds a class, loop / ours", _spread(row.speedup), "")
+    table.add_row("loop / ours", _spread(row.speedup), "")
     if row.l1_ratio is not None:
         table.add_row("mask L1, ours / loop", f"{row.l1_ratio:.2f}", "")
     if row.many_over_few:
@@ -93,10 +97,12 @@ def _flagged(side: Side) -> str:
 
 
 def _table(title: str, caption: str, columns: Sequence[str]) -> Table:
-    table = Table(title=Text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=Text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     table.caption, table.caption_justify = Text(caption, "dim"), "left"
     for column in columns:
-        table.add_column(Text(column), overflow="fold")
+        table.add_column(Text(column), no_wrap=True)
     return table
 
 
@@ -105,4 +111,4 @@ def _size(shape: Sequence[int]) -> str:
 
 
 def _spread(ratio: Spread) -> str:
-    return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    return f"{ratio.median:.1f} ({ratio.low:.1f} to {ratio.high:.1f})"

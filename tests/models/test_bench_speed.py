@@ -60,7 +60,8 @@ def test_only_what_was_asked_for_is_measured(tmp_path: Path) -> None:
     found = json.loads(output.read_text())
     assert found["stamp"]
     assert (found["norms"], found["search"]) == ([], None)
-    assert "trigger search" not in done.output
+    assert "Trigger search" not in done.output
+    assert "Triggers put on pictures" in done.output
 
 
 @pytest.mark.parametrize(
