@@ -36,6 +36,11 @@ class Policy:
         loose_spread: further such triggers convict up to this multiple of the smallest one's size: a shortcut leaks
             into other classes, whose somewhat larger triggers are not backdoors of their own.
         loose_suspicious_ratio, loose_suspicious_share: below both, such a trigger is suspicious.
+        nominated: p-value up to which a class that a method without triggers flags is suspicious, where no search for a
+            trigger has judged it.
+        unexplained: p-value up to which it forbids an acquittal where one has, and found nothing unusual: a search for
+            small patches does not see large, faint or warping triggers. Stricter, as such methods err more often than
+            their p-values say.
         accuracy, found, settled: what an acquittal needs: clean accuracy on the verification half, the share of
             classes for which a trigger was found, and the share of searches that had met their limit.
     """
@@ -57,6 +62,8 @@ class Policy:
     loose_spread: float = 2.0
     loose_suspicious_ratio: float = 0.2
     loose_suspicious_share: float = 0.05
+    nominated: float = 0.01
+    unexplained: float = 0.001
     accuracy: float = 0.3
     found: float = 0.8
     settled: float = 0.5

@@ -65,7 +65,7 @@ def detect(
 ) -> list[Evidence]:
     """Run every detector that is due and has what it needs; the rest, and those that break, are told in the ledger.
 
-    The time counts from the scan's start.
+    The time counts from the scan's start. Methods that nominate run first, and their evidence comes last.
 
     Args:
         samples: the optimisation half; None where the model's input domain is unknown, so that no picture can be
@@ -75,21 +75,21 @@ def detect(
     deadline = float("inf") if options.max_seconds is None else ledger.started + options.max_seconds
     budget = Budget(deadline, options.seed, device, ledger.progress)
     evidence: list[Evidence] = []
-    for name, detector in sorted(detectors.items(), key=lambda item: item[1].stands_in):
+    for name, detector in sorted(detectors.items(), key=_turn):
         if detector.stands_in and name not in options.detectors and not _due(evidence, detectors, parity):
             continue
         if lack := _lack(detector, samples, parity is not None):
             ledger.skip(name, lack)
             continue
         try:
-            measured = _measured(detector, model, samples, budget)
+            measured = _measured(detector, model, samples, replace(budget, nominated=_nominated(evidence, detectors)))
         except Exception as error:  # noqa: BLE001 - one method's end is a failure to be told, not the end of the scan
             ledger.failed(name, f"{type(error).__name__}: {one_line(error, 300)}", format_exc())
             continue
         evidence += measured
         late = any(e.details.get("complete") is False for e in measured)
         ledger.check(name, "was stopped by --max-seconds before it had finished" if late else None)
-    return evidence
+    return sorted(evidence, key=lambda e: e.detector in detectors and detectors[e.detector].nominates)
 
 
 def resolve_device(device: str) -> str:
@@ -130,9 +130,20 @@ def _measured(detector: Detector, model: Model, samples: Samples | None, budget:
     return [replace(e, details={**e.details, **told}) for e in measured]
 
 
+def _turn(item: tuple[str, Detector]) -> int:
+    """Methods that nominate, then those that search, then those that stand in for them."""
+    return 2 * item[1].stands_in - item[1].nominates
+
+
+def _nominated(evidence: Sequence[Evidence], detectors: Mapping[str, Detector]) -> tuple[int, ...]:
+    named = (c for e in evidence if e.detector in detectors and detectors[e.detector].nominates for c in e.flagged)
+    return tuple(dict.fromkeys(named))
+
+
 def _due(evidence: Sequence[Evidence], detectors: Mapping[str, Detector], parity: Parity | None) -> bool:
-    """Whether a method without gradients is: none with them has measured, or along smoothed decisions, as of trees."""
-    followed = any(e.detector in detectors and Needs.GRADIENTS in detectors[e.detector].needs for e in evidence)
+    """Whether a method without gradients is: none with them has searched, or along smoothed decisions, as of trees."""
+    searched = [detectors[e.detector] for e in evidence if e.detector in detectors]
+    followed = any(Needs.GRADIENTS in d.needs and not d.nominates for d in searched)
     return not followed or (parity is not None and parity.smoothed)
 
 

@@ -105,6 +105,8 @@ class Evidence:
             empty where all were.
         loose: whether the sizes in ``classes`` are whatever a weak search came down to, far from the smallest there
             are; such evidence can convict, by stricter rules, and never acquits.
+        large: whether a class is suspicious for a large statistic instead of a small one.
+        maps: pictures (H, W) in [0, 1] to show, by name, such as "heatmap-class7".
     """
 
     detector: str
@@ -118,6 +120,8 @@ class Evidence:
     details: Mapping[str, object] = field(default_factory=dict)
     controls: tuple[int, ...] = ()
     loose: bool = False
+    large: bool = False
+    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def usual(self) -> tuple[int, ...]:

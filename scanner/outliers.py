@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CONSISTENCY", "anomaly_index", "cut", "p_value"]
+__all__ = ["CONSISTENCY", "anomaly_index", "cut", "extremity", "p_value"]
 
 CONSISTENCY = 1.4826
 """Makes the median absolute deviation estimate a normal distribution's standard deviation."""
@@ -74,3 +74,9 @@ def _largest_indices(classes: int, controls: int = 0) -> NDArray[np.float64]:
     deviation = CONSISTENCY * np.median(np.abs(usual - median), axis=1)
     largest: NDArray[np.float64] = (median[:, 0] - scores.min(axis=1)) / deviation
     return largest
+
+
+def extremity(index: float, classes: int, false_positive_rate: float) -> float:
+    """An anomaly index as a figure in [0, 1): 0 at the median or where it is undefined, 0.5 at the `cut`."""
+    usual = cut(classes, false_positive_rate)
+    return index / (index + usual) if index > 0 and np.isfinite(usual) else 0.0

@@ -35,15 +35,22 @@ def decide(
         reasons = [reason for a in worrying for reason in _charges(a, policy)]
         reasons.append(("not-proven", "The evidence falls short of what a conviction needs."))
         return Verdict(Label.SUSPICIOUS, score, tuple(a.target for a in worrying), tuple(reasons))
+    if named := () if accused else _nominated(evidence, policy):
+        why = [("nominated", _nomination(e, target)) for e, target in named]
+        why += [*_unchecked(skipped, failures), ("not-judged", "No search for a trigger could judge that class.")]
+        score = max(e.score for e, _ in named)
+        return Verdict(Label.SUSPICIOUS, score, tuple(dict.fromkeys(t for _, t in named)), tuple(why))
     doubts = [
         *_unchecked(skipped, failures),
         *_unjudged(evidence, evaluation, accused, policy),
+        *_unexplained(evidence, accused, policy),
         *_too_weak(evidence),
         *_unproven(accused, policy),
     ]
     if doubts:
         return Verdict(Label.INCONCLUSIVE, score, (), tuple(doubts))
-    return Verdict(Label.CLEAN, score, (), (_acquittal(accused, policy),))
+    refuted = [("nominated", f"{_nomination(e, t)} {_refutation(accused, t)}") for e, t in _nominated(evidence, policy)]
+    return Verdict(Label.CLEAN, score, (), (_acquittal(accused, policy), *refuted))
 
 
 def _convicted(accused: Sequence[Accusation], policy: Policy) -> list[Accusation]:
@@ -101,9 +108,9 @@ def _unjudged(
             f"The model is right on {evaluation.clean_accuracy.value:.1%} of the pictures only; a search "
             "on pictures that it does not understand says little.",
         )
-    judged = {(a.detector, a.target) for a in accused}
+    judged = {a.target for a in accused}
     for e in evidence:
-        for target in (t for t in e.flagged if (e.detector, t) not in judged):
+        for target in (t for t in e.flagged if t not in judged):
             yield "flagged", f"{e.detector} flags class {target}, and no trigger of it could be judged."
         found, asked = int(np.isfinite([e.classes[c] for c in e.usual]).sum()), len(e.usual)
         if e.triggers and found < min(asked, max(3, policy.found * asked)):
@@ -114,6 +121,37 @@ def _unjudged(
                 "not-settled",
                 f"Only {settled:.0%} of {e.detector}'s searches had met their limit; give it more steps.",
             )
+
+
+def _unexplained(evidence: Sequence[Evidence], accused: Sequence[Accusation], policy: Policy) -> Iterator[Reason]:
+    """Classes that stand out so far that an ordinary trigger does not explain it."""
+    judged = {a.target for a in accused}
+    for e, target in _nominated(evidence, policy):
+        if target in judged and e.p_value is not None and e.p_value <= policy.unexplained:
+            yield (
+                "unexplained",
+                f"{_nomination(e, target)} {_refutation(accused, target)} That is no patch; triggers that are large, "
+                "faint or warp the picture were not looked for.",
+            )
+
+
+def _nominated(evidence: Sequence[Evidence], policy: Policy) -> list[tuple[Evidence, int]]:
+    """The classes that methods without triggers flag."""
+    known = (e for e in evidence if not e.triggers and e.p_value is not None and e.p_value <= policy.nominated)
+    return [(e, target) for e in known for target in e.flagged]
+
+
+def _nomination(e: Evidence, target: int) -> str:
+    chance = f"{e.p_value:.1%}" if e.p_value and e.p_value >= 0.001 else "fewer than 0.1%"
+    return f"{e.detector} flags class {target} ({chance} of clean models if its null holds)."
+
+
+def _refutation(accused: Sequence[Accusation], target: int) -> str:
+    a = min((a for a in accused if a.target == target), key=lambda a: a.ratio)
+    return (
+        f"The smallest trigger found for it covers {a.share:.1%} of the picture, {a.ratio:.2f} times the median of the "
+        "other classes."
+    )
 
 
 def _too_weak(evidence: Sequence[Evidence]) -> Iterator[Reason]:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ..findings import Evidence
     from ..samples import Samples
 
-__all__ = ["Budget", "Detector", "Needs", "require_between"]
+__all__ = ["NOMINATION", "Budget", "Detector", "Needs", "require_between"]
+
+NOMINATION = 0.01
+"""Share of clean models of which a method that nominates may flag a class, if the null that it assumes is right."""
 
 
 class Needs(Flag):
@@ -38,12 +41,14 @@ class Budget:
         seed: all randomness comes from it.
         device: torch device, e.g. "cpu" or "cuda".
         progress: called with a short text and the fraction done in [0, 1].
+        nominated: classes that stood out for methods which nominate; a method that hands on triggers adds theirs.
     """
 
     deadline: float = float("inf")
     seed: int = 0
     device: str = "cpu"
     progress: Callable[[str, float], None] = _silent
+    nominated: tuple[int, ...] = ()
 
     @property
     def spent(self) -> bool:
@@ -58,12 +63,16 @@ class Detector(ABC):
     The docstring's first line says what is flagged; then the idea, *Assumes*, *Misses* and the paper.
 
     A method that ``stands_in`` is for models without gradients: it runs last, and only where it was asked for by name
-    or no method that needs gradients has measured anything.
+    or no method that needs gradients has searched.
+
+    A method that ``nominates`` recovers no trigger: it runs first, and the classes that it flags are searched and
+    judged by those that do. It should flag classes of very few clean models (see ``NOMINATION``).
     """
 
     needs: ClassVar[Needs] = Needs.NOTHING
     min_samples: ClassVar[int] = 0
     stands_in: ClassVar[bool] = False
+    nominates: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:

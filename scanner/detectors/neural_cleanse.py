@@ -36,8 +36,8 @@ class NeuralCleanse(Detector):
     logarithms (they are right-skewed) by their median absolute deviation, with a cut that depends on the number of
     classes. Of more than ``exhaustive`` classes only those are searched that a screen of all names (a short descent,
     the largest margin of any input, near misses of clean pictures), beside others drawn at random, which say what is
-    usual. The triggers of the smallest classes are then given ``growth`` times the room and handed on to be judged
-    in onnxruntime.
+    usual. The triggers of the smallest classes, and of those that other methods nominate, are then given ``growth``
+    times the room and handed on to be judged in onnxruntime.
 
     Assumes: gradients; at least 20 clean samples to optimise on (100 or more are better); a universal trigger.
     Misses: triggers that cover much of the picture, warp it or differ from sample to sample; source-specific and
@@ -80,7 +80,8 @@ class NeuralCleanse(Detector):
         reached = [f for f in found if f.trigger]
         sizes = class_sizes([f.trigger for f in reached if f.trigger], model.classes)
         suspects = [int(c) for c in np.argsort(sizes)[: self.suspects] if np.isfinite(sizes[c])]
-        contenders = [f.trigger for f in reached if f.trigger and f.trigger.target in suspects]
+        judged = {*suspects, *budget.nominated}
+        contenders = [f.trigger for f in reached if f.trigger and f.trigger.target in judged]
         triggers = self._strengthen(logits, victims, contenders, budget)
         index, controls = anomaly_index(np.log(sizes), chosen.controls), len(chosen.controls)
         compared = model.classes if controls else int(np.isfinite(sizes).sum())
@@ -118,7 +119,8 @@ class NeuralCleanse(Detector):
             return Screen(tuple(range(classes)), ())
         controls = 14 if classes < 100 else 20  # few enough that 43 classes cost less than three times ten
         settings = ScreenSettings(controls=controls, lr=self.lr, micro_batch=_micro_batch(victims))
-        return screen(logits, victims, classes, budget.seed, settings, keep_going)
+        named = screen(logits, victims, classes, budget.seed, settings, keep_going)
+        return Screen(tuple(sorted({*named.suspects, *budget.nominated})), named.controls)
 
     def _search(
         self, logits: Callable[[Tensor], Tensor], victims: Victims, classes: tuple[int, ...], budget: Budget

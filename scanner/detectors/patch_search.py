@@ -75,7 +75,8 @@ class PatchSearch(Detector):
         found = self._hunt(oracle, model.classes, rng, budget)
         sizes = class_sizes(found, model.classes)
         suspects = [int(c) for c in np.argsort(sizes)[: self.suspects] if np.isfinite(sizes[c])]
-        triggers = self._strengthen(oracle, [t for t in found if t.target in suspects], rng)
+        judged = {*suspects, *budget.nominated}
+        triggers = self._strengthen(oracle, [t for t in found if t.target in judged], rng)
         index = anomaly_index(np.log(sizes))
         small = self.small * np.nanmedian(sizes) if suspects else 0.0
         yield Evidence(

@@ -39,7 +39,7 @@ class Format(ABC):
 
 
 def write_artifacts(report: Report, folder: Path, images: NDArray[np.float32] | None = None) -> Artifacts:
-    """Write the recovered triggers as pictures and arrays, and ``report.json``, into a folder.
+    """Write the recovered triggers as pictures and arrays, maps as pictures, and ``report.json``, into a folder.
 
     Args:
         folder: made if it is missing; files of the same names are replaced, each in one step.

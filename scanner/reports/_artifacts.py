@@ -15,7 +15,7 @@ from ..findings import Report
 from ..triggers import Trigger
 from . import Artifacts
 from ._contract import encode
-from ._pictures import mask_picture, stamped_picture, trigger_picture
+from ._pictures import map_picture, mask_picture, stamped_picture, trigger_picture
 from ._translate import contract_of
 from ._triggers import shown_triggers
 
@@ -31,6 +31,11 @@ def write(report: Report, folder: Path, images: NDArray[np.float32] | None) -> A
             file = f"{name}-class{target}{suffix}"
             _replace(folder / file, content)
             files.setdefault(detector, {})[f"{name}-class{target}"] = file
+    for evidence in report.evidence:
+        for name, heat in evidence.maps.items():
+            file = f"{evidence.detector}-{name}.png"
+            _replace(folder / file, _png(map_picture(heat)))
+            files.setdefault(evidence.detector, {})[name] = file
     artifacts = Artifacts(folder, files)
     # Last, so that a report never names a file that is not there yet.
     _replace(folder / "report.json", encode(contract_of(report, artifacts)).encode() + b"\n")

@@ -16,6 +16,7 @@ from ._words import class_name, percent
 __all__ = ["class_table", "is_share", "left_out"]
 
 ROWS = 12  # classes shown, unless more are flagged
+NOMINATED = 3  # of a method that recovers no trigger
 WIDE = 100  # columns from which there is room for a longer bar
 
 
@@ -45,7 +46,7 @@ def left_out(report: Report, evidence: Evidence) -> int:
 
 
 def _rows(report: Report, evidence: Evidence) -> int:
-    return max(ROWS, len(_accused(report, evidence)))
+    return max(ROWS if evidence.triggers or is_share(evidence) else NOMINATED, len(_accused(report, evidence)))
 
 
 def _accused(report: Report, evidence: Evidence) -> list[int]:
@@ -53,12 +54,13 @@ def _accused(report: Report, evidence: Evidence) -> list[int]:
 
 
 def _order(report: Report, evidence: Evidence) -> list[int]:
-    """The accused, then small statistics before large."""
+    """The accused, then small statistics before large, or large before small where those are suspicious."""
     place = {c: i for i, c in enumerate(_accused(report, evidence))}
+    sign = -1 if evidence.large else 1
 
     def key(c: int) -> tuple[float, float]:
         value = evidence.classes[c]
-        return place.get(c, inf), value if isfinite(value) else inf
+        return place.get(c, inf), sign * value if isfinite(value) else inf
 
     return sorted(range(len(evidence.classes)), key=key)
 
@@ -92,7 +94,7 @@ def _mark(report: Report, evidence: Evidence, index: int) -> Text:
 
 def _figure(value: float, share: bool) -> Text:
     if not isfinite(value):
-        return Text("none found", style="dim")
+        return Text("none found" if share else "-", style="dim")
     return Text(percent(value) if share else f"{value:.3g}")
 
 

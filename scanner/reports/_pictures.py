@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..triggers import Trigger
 
-__all__ = ["mask_picture", "stamped_picture", "trigger_picture"]
+__all__ = ["map_picture", "mask_picture", "stamped_picture", "trigger_picture"]
 
 Picture = NDArray[np.uint8]
 
@@ -25,6 +25,13 @@ def trigger_picture(trigger: Trigger) -> Picture:
 def mask_picture(trigger: Trigger) -> Picture:
     """The mask: white where the trigger replaces the image, black where it leaves it alone."""
     return _enlarge(_rgb(trigger.mask[None]), WIDTH)
+
+
+def map_picture(values: NDArray[np.float32]) -> Picture:
+    """A map (H, W), white where it is largest."""
+    values = np.nan_to_num(values)
+    low, high = values.min(), values.max()
+    return _enlarge(_rgb(((values - low) / max(high - low, 1e-12))[None]), WIDTH)
 
 
 def stamped_picture(trigger: Trigger, images: NDArray[np.float32]) -> Picture:

@@ -41,7 +41,7 @@ def view(report: Report, artifacts: Artifacts, width: int, pictures: bool) -> Gr
     return Group(
         head(report),
         *reasons(report),
-        *classes(report, width),
+        *classes(report, artifacts, width),
         *triggers(report, artifacts, pictures),
         *facts(report, artifacts),
         *footer(report),
@@ -71,8 +71,8 @@ def reasons(report: Report) -> Iterator[RenderableType]:
         yield _indent(_pairs(lines, "dim"))
 
 
-def classes(report: Report, width: int) -> Iterator[RenderableType]:
-    """A table of classes for each detector."""
+def classes(report: Report, artifacts: Artifacts, width: int) -> Iterator[RenderableType]:
+    """A table of classes for each detector, and where its maps are."""
     for evidence in report.evidence:
         yield _heading("Classes", f"{evidence.detector}: {evidence.statistic}")
         yield _indent(class_table(report, evidence, width))
@@ -80,6 +80,9 @@ def classes(report: Report, width: int) -> Iterator[RenderableType]:
             yield _indent(Text(f"... and {hidden} more, none of them flagged", style="dim"))
         if is_share(evidence):
             yield _indent(Text(ANY_MODEL, style="dim"))
+        files = artifacts.files.get(evidence.detector, {})
+        for path in (artifacts.folder / files[name] for name in evidence.maps if artifacts.folder and name in files):
+            yield _indent(Text(one_line(path, 1000), style="cyan", overflow="fold"))
 
 
 def triggers(report: Report, artifacts: Artifacts, pictures: bool) -> Iterator[RenderableType]:

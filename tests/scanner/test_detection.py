@@ -182,3 +182,30 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
         resolve_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == "cuda"
+
+
+def test_a_method_that_nominates_runs_first_is_told_last_and_leaves_the_stand_in_due() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Nominator(Fake):
+        nominates: ClassVar[bool] = True
+
+        def run(self, model: Any, samples: Any, budget: Budget) -> Iterator[Evidence]:
+            yield Evidence("nominator", (0.1, 0.2, 0.3), "size", (2, 0))
+
+    @dataclass(frozen=True, kw_only=True)
+    class Search(Fake):
+        def run(self, model: Any, samples: Any, budget: Budget) -> Iterator[Evidence]:
+            seen.append(budget.nominated)
+            yield from super().run(model, samples, budget)
+
+    def of(lead: Fake) -> tuple[list[str], list[str]]:
+        ledger = Ledger(lambda text, fraction: None)
+        detectors = {"fake": lead, "nominator": Nominator(), "understudy": Understudy()}
+        found = detect(detectors, MODEL, SAMPLES, TWIN, "cpu", ScanOptions(), ledger)
+        return [e.detector for e in found], ledger.ran
+
+    assert of(Search()) == (["fake", "nominator"], ["nominator", "fake"])
+    assert seen == [(2, 0)]
+    assert "understudy" in of(Fake(error=RuntimeError))[1]

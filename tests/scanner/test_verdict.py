@@ -187,3 +187,34 @@ def test_controls_stand_for_the_classes_that_were_not_searched(
     evidence: tuple[Evidence, Evaluation], expected: Label
 ) -> None:
     assert label(*evidence) is expected
+
+
+def nominator(p_value: float, flagged: tuple[int, ...] = (0,)) -> Evidence:
+    return Evidence("ni", (0.0,) * 10, "heatmaps", flagged, 0.6, p_value)
+
+
+@pytest.mark.parametrize(
+    ("found", "named", "expected"),
+    [
+        pytest.param(case(0.09), nominator(0.005), Label.CLEAN, id="its trigger is like the others'"),
+        pytest.param(case(0.09), nominator(0.0005), Label.INCONCLUSIVE, id="and it stands out too far for that"),
+        pytest.param(case(0.09), nominator(0.005, (1,)), Label.INCONCLUSIVE, id="none of its triggers was judged"),
+        pytest.param(case(0.01), nominator(0.0005), Label.BACKDOORED, id="a small trigger convicts as before"),
+    ],
+)
+def test_a_nomination_is_weighed_against_the_trigger(
+    found: tuple[Evidence, Evaluation], named: Evidence, expected: Label
+) -> None:
+    verdict = decide([found[0], named], found[1], [], [])
+    assert verdict.label is expected
+    told = {"clean": "nominated", "inconclusive": "unexplained" if named.flagged == (0,) else "flagged"}
+    assert told.get(expected.value, "verified-trigger") in {code for code, _ in verdict.reasons}
+
+
+def test_a_nomination_that_no_search_could_judge_is_suspicious_and_no_more() -> None:
+    skipped = [Skipped("nc", "needs clean pictures")]
+    verdict = decide([nominator(0.0001)], None, skipped, [])
+    assert (verdict.label, verdict.targets, verdict.score) == (Label.SUSPICIOUS, (0,), 0.6)
+    assert {code for code, _ in verdict.reasons} == {"nominated", "check-skipped", "not-judged"}
+    assert decide([nominator(0.02)], None, skipped, []).label is Label.INCONCLUSIVE
+    assert decide([nominator(0.0001, ())], None, skipped, []).label is Label.INCONCLUSIVE

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from onnxray.scanner.findings import Report
+from onnxray.scanner.findings import Evidence, Report
 from onnxray.scanner.reports import write_artifacts
 from onnxray.scanner.reports._pictures import mask_picture, stamped_picture, trigger_picture
 from onnxray.scanner.reports._terminal_picture import terminal_picture
@@ -113,3 +114,12 @@ def test_a_single_pixel_survives_in_the_terminal(size: int) -> None:
     assert {len(line) for line in lines} == {min(size, 28)}
     styles = [span.style for span in picture.spans if isinstance(span.style, Style)]
     assert "#ff0000" in {color.name for style in styles for color in (style.color, style.bgcolor) if color}
+
+
+def test_maps_are_written_and_named(clean: Report, tmp_path: Path) -> None:
+    heat = np.linspace(0.2, 0.6, 784, dtype=np.float32).reshape(28, 28)
+    named = Evidence("neuron-inspect", (0.0,) * 43, "heatmaps", maps={"heatmap-class5": heat})
+    artifacts = write_artifacts(replace(clean, evidence=(*clean.evidence, named)), tmp_path)
+    assert artifacts.files == {"neuron-inspect": {"heatmap-class5": "neuron-inspect-heatmap-class5.png"}}
+    with Image.open(tmp_path / "neuron-inspect-heatmap-class5.png") as picture:
+        assert [picture.getpixel(at) for at in ((0, 0), (223, 223))] == [(0, 0, 0), (255, 255, 255)]
