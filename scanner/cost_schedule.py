@@ -15,7 +15,8 @@ class CostSchedule:
     """The weight lambda of |m|_1 of each of R searches, raised while the attack succeeds and lowered while it fails.
 
     It starts at 0 and becomes ``initial`` at the first success; each further success multiplies it by ``multiplier``,
-    each failure divides it by ``multiplier ** 1.5``. Success is the attack success over ``window`` steps; a window
+    and by ``ramp`` before the first failure, as the right size is orders of magnitude away; each failure divides it by
+    ``multiplier ** 1.5``. Success is the attack success over ``window`` steps; a window
     without a picture that counts changes nothing.
 
     The authors average over about 1,000 pictures a step and wait for ``patience`` such steps; taking ``window`` small
@@ -35,6 +36,7 @@ class CostSchedule:
     initial: float = 1e-3
     multiplier: float = 1.5
     window: int = 5
+    ramp: float = 3.375
 
     def __post_init__(self) -> None:
         zeros = torch.zeros(self.searches, device=self.device)
@@ -67,8 +69,9 @@ class CostSchedule:
         failure = asked & ~success
         self.succeeded[rows] = success
         cost = self.cost[rows]
+        faster = torch.where(self._lowered[rows], self.multiplier, self.ramp)
         idle = cost == 0
-        cost = torch.where(success, torch.where(idle, self.initial, cost * self.multiplier), cost)
+        cost = torch.where(success, torch.where(idle, self.initial, cost * faster), cost)
         self.cost[rows] = torch.where(failure, cost / self.multiplier**1.5, cost)
         self._raised[rows] |= success & ~idle
         self._lowered[rows] |= failure & ~idle

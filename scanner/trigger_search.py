@@ -30,14 +30,14 @@ class SearchSettings:
         start: the mask starts uniform in [0, start]. The paper's 1 buries the pictures under noise, where a network
             may be dead: whole layers of zeros, no gradient, and no trigger found for most classes.
         asr: attack success that counts as success [attack_succ_threshold].
-        initial_cost, multiplier, window: the cost schedule.
+        initial_cost, multiplier, window, ramp: the cost schedule.
         check_every: steps between looks at the whole optimisation half, which alone decide what is the best mask.
         worth: a look is worth its pictures where the last steps succeeded with a mask of this share of the best one.
         early_stop_patience: looks without progress after which a settled search ends [early_stop_patience].
         micro_batch: most pictures in the forward passes that run at once; on a CPU more fall out of its caches.
     """
 
-    steps: int = 200
+    steps: int = 120
     batch: int = 16
     lr: float = 0.2
     start: float = 0.2
@@ -45,6 +45,7 @@ class SearchSettings:
     initial_cost: float = 1e-3
     multiplier: float = 1.5
     window: int = 5
+    ramp: float = 3.375
     check_every: int = 10
     worth: float = 0.95
     early_stop_patience: int = 8
@@ -117,7 +118,7 @@ class _Search:
         self.settings, self.seeds = s, seeds
         device = victims.images.device
         rows = len(self.descent.targets)
-        self.schedule = CostSchedule(rows, str(device), s.asr, s.initial_cost, s.multiplier, s.window)
+        self.schedule = CostSchedule(rows, str(device), s.asr, s.initial_cost, s.multiplier, s.window, s.ramp)
         self.live = torch.arange(rows, device=device)
         self.best = BestTriggers(victims, self.descent.targets, s.asr)
         self.idle_looks = torch.zeros(rows, device=device)

@@ -44,16 +44,17 @@ class NeuralCleanse(Detector):
     all-to-all backdoors; models in which a large part of the classes are targets.
 
     Wang et al., "Neural Cleanse: Identifying and Mitigating Backdoor Attacks in Neural Networks", IEEE S&P 2019.
-    The search differs from the authors' in four choices: the schedule looks at the last 5 small steps together
+    The search differs from the authors' in five choices: the schedule looks at the last 5 small steps together
     instead of at a thousand samples, the best mask is chosen on the whole optimisation half instead of on running
-    averages, the mask starts light instead of at half strength, and lr is 0.2 over at most 200 steps.
+    averages, the mask starts light instead of at half strength, the weight of the mask rises faster until it was first
+    too much, and lr is 0.2 over at most 120 steps.
     """
 
     needs: ClassVar[Needs] = Needs.GRADIENTS | Needs.SAMPLES
     min_samples: ClassVar[int] = 20
 
     seeds: int = 2
-    steps: int = 200
+    steps: int = 120
     batch: int = 16
     lr: float = 0.2
     asr: float = 0.99
