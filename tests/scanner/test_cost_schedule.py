@@ -13,8 +13,13 @@ def run(schedule: CostSchedule, successes: list[float]) -> list[float]:
 
 
 def test_cost_starts_at_the_first_success_and_then_grows() -> None:
-    costs = run(CostSchedule(1, window=2, initial=1e-3, multiplier=2.0), [1.0] * 6)
+    costs = run(CostSchedule(1, window=2, initial=1e-3, ramp=2.0), [1.0] * 6)
     assert costs == pytest.approx([0, 1e-3, 1e-3, 2e-3, 2e-3, 4e-3])
+
+
+def test_after_the_first_failure_it_grows_more_slowly() -> None:
+    costs = run(CostSchedule(1, window=1, initial=1.0, ramp=10.0, multiplier=4.0), [1.0, 1.0, 0.0, 1.0, 1.0])
+    assert costs == pytest.approx([1, 10, 10 / 8, 10 / 2, 10 * 2])
 
 
 def test_success_is_the_mean_over_the_window() -> None:
