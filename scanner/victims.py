@@ -22,6 +22,12 @@ class Victims:
     images: Tensor
     predicted: Tensor
 
+    @property
+    def pass_size(self) -> int:
+        """Pictures in a forward pass: 128 of 64x64 RGB, fewer of larger ones, eight times as many on a GPU."""
+        most = 128 if self.images.device.type == "cpu" else 1024
+        return max(16, min(most, most * 64 * 64 * 3 // self.images[0].numel()))
+
     def turned(self, classes: Tensor, targets: Tensor, index: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor]:
         """How many pictures R triggers turn, and how many count (R,), given the classes (R, n) of stamped ``index``."""
         counted = self.predicted[index] != targets[:, None]  # (R, n)

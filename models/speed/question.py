@@ -36,7 +36,7 @@ class Question:
         return self.network(pictures)
 
 
-def question(model: Path, data: Path, *, pictures: int = 200, device: str = "cpu", seed: int = 0) -> Question:
+def question(model: Path, data: Path, *, pictures: int = 320, device: str = "cpu", seed: int = 0) -> Question:
     """Open a model, find its input convention and make its twin, as a scan does.
 
     Raises:

@@ -26,7 +26,6 @@ from .timing import Clock, Spread, process_seconds, spread
 __all__ = ["SearchRow", "Side", "measure", "usual_settings"]
 
 FEW_CLASSES = 10
-CONTROLS, MORE_CONTROLS = 14, 20  # of the screen, below a hundred classes and from there on, as a scan has them
 
 Search = Callable[[], list[Trigger]]
 
@@ -168,8 +167,7 @@ def _ours(asked: Question, settings: SearchSettings, targets: Sequence[int], see
 
 def _screened(asked: Question, settings: SearchSettings, seed: int) -> list[Trigger]:
     """What a scan does with many classes."""
-    controls = CONTROLS if asked.classes < 100 else MORE_CONTROLS
-    look = ScreenSettings(controls=controls, micro_batch=settings.micro_batch)
+    look = ScreenSettings(micro_batch=settings.micro_batch)
     chosen = screen(asked.logits, asked.victims, asked.classes, seed, look).chosen
     return _ours(asked, settings, chosen, seed)
 
@@ -183,10 +181,8 @@ def _one_of_loop(asked: Question, target: int, loop: Loop, seed: int) -> Trigger
 
 
 def usual_settings(asked: Question) -> SearchSettings:
-    """As many pictures in a forward pass as a scan has: 128 of 64x64 RGB, fewer of larger ones, more on a GPU."""
-    images = asked.victims.images
-    most = 1024 if images.is_cuda else 128
-    return SearchSettings(micro_batch=max(16, min(most, most * 64 * 64 * 3 // images[0].numel())))
+    """As many pictures in a forward pass as a scan has."""
+    return SearchSettings(micro_batch=asked.victims.pass_size)
 
 
 def _side(asked: Question, takes: Sequence[_Take], classes: int) -> Side:

@@ -118,8 +118,7 @@ class NeuralCleanse(Detector):
 
         if classes <= self.exhaustive:
             return Screen(tuple(range(classes)), ())
-        controls = 14 if classes < 100 else 20  # few enough that 43 classes cost less than three times ten
-        settings = ScreenSettings(controls=controls, lr=self.lr, micro_batch=_micro_batch(victims))
+        settings = ScreenSettings(lr=self.lr, micro_batch=victims.pass_size)
         named = screen(logits, victims, classes, budget.seed, settings, keep_going)
         return Screen(tuple(sorted({*named.suspects, *budget.nominated})), named.controls)
 
@@ -134,7 +133,7 @@ class NeuralCleanse(Detector):
 
         seeds = tuple(range(budget.seed, budget.seed + self.seeds))
         settings = SearchSettings(
-            steps=self.steps, batch=self.batch, lr=self.lr, asr=self.asr, micro_batch=_micro_batch(victims)
+            steps=self.steps, batch=self.batch, lr=self.lr, asr=self.asr, micro_batch=victims.pass_size
         )
         return search_triggers(logits, victims, classes, seeds, settings, keep_going)
 
@@ -146,12 +145,6 @@ class NeuralCleanse(Detector):
         settings = StrengthenSettings(growth=self.growth, batch=self.batch)
         strong = strengthen(logits, victims, triggers, settings, lambda: not budget.spent)
         return sorted(strong, key=lambda t: t.l1)
-
-
-def _micro_batch(victims: Victims) -> int:
-    """128 pictures of 64x64 RGB at a time, and fewer of larger ones; eight times as many where memory is fast."""
-    most = 128 if victims.images.device.type == "cpu" else 1024
-    return max(16, min(most, most * 64 * 64 * 3 // victims.images[0].numel()))
 
 
 def _question(model: Model, samples: Samples, device: str) -> tuple[Callable[[Tensor], Tensor], Victims]:

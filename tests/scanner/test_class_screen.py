@@ -42,7 +42,7 @@ def test_controls_are_drawn_blindly_and_by_the_seed() -> None:
     settings = ScreenSettings(steps=2)
     assert screen(*one, CLASSES, 0, settings).controls == screen(*two, CLASSES, 0, settings).controls
     assert screen(*one, CLASSES, 0, settings).controls != screen(*one, CLASSES, 1, settings).controls
-    assert len(screen(*one, CLASSES, 0, settings).controls) == settings.controls
+    assert len(screen(*one, CLASSES, 0, settings).controls) == settings.drawn(CLASSES) == 14
 
 
 def test_blocks_change_nothing() -> None:
