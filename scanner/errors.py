@@ -4,13 +4,14 @@ OnnxrayError
 ├── ModelError            (converters) the model file cannot be read or run
 │   ├── NotAClassifier
 │   └── TwinError
+├── RepairError           a repair cannot be applied to the model, or finds nothing to do in it
 ├── SamplesError          the clean samples cannot be read or do not fit the model
 └── OptionError           an option, a method's name or a configuration value is wrong
 """
 
 from ..converters.errors import ModelError, NotAClassifier, OnnxrayError, TwinError
 
-__all__ = ["ModelError", "NotAClassifier", "OnnxrayError", "OptionError", "SamplesError", "TwinError"]
+__all__ = ["ModelError", "NotAClassifier", "OnnxrayError", "OptionError", "RepairError", "SamplesError", "TwinError"]
 
 
 class SamplesError(OnnxrayError):
@@ -19,3 +20,7 @@ class SamplesError(OnnxrayError):
 
 class OptionError(OnnxrayError):
     """An option, a method's name or a configuration value is wrong."""
+
+
+class RepairError(OnnxrayError):
+    """A repair cannot be applied to the model, or finds nothing to do in it."""

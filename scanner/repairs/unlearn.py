@@ -1,0 +1,78 @@
+"""Neural Cleanse's unlearning: show the model the trigger with the right labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import Budget, Repair, Repaired, Requires
+
+if TYPE_CHECKING:
+    from ...converters import Model
+    from ...converters.twin import Twin
+    from ..samples import Samples
+    from ..triggers import Trigger
+    from ._judge import Judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlearn(Repair):
+    """Fine-tune the model on clean pictures, a fifth of them stamped with the trigger and rightly labelled.
+
+    The twin is trained, and its weights are written back; running statistics of batch normalisations stay. What a
+    picture should give is ``1 - own`` of its label and ``own`` of what the model said of it unstamped, so that the
+    model keeps its opinion of clean pictures. After every epoch the twin is tried on all samples, clean and stamped,
+    and the epoch with the least attack success and lost accuracy together is kept.
+
+    Assumes: gradients, float weights, a trigger; the more clean samples the better (from 200 on).
+    Misses: whatever the given trigger does not resemble. With few samples the model overfits, and clean accuracy falls.
+
+    Wang et al., "Neural Cleanse", IEEE S&P 2019, section VI-C: one epoch on a tenth of the training set, thousands of
+    pictures, hard labels. With a few hundred pictures one epoch is a few steps; so there are ``epochs`` of them.
+    """
+
+    needs: ClassVar[Requires] = Requires.SAMPLES | Requires.TRIGGERS | Requires.GRADIENTS
+    min_samples: ClassVar[int] = 20
+    rank: ClassVar[int] = 1
+
+    lr: float = 0.001
+    epochs: int = 8
+    batch: int = 32
+    share: float = 0.2
+    own: float = 0.9
+
+    def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
+        """See ``Repair.run``."""
+        from ._judge import Judge
+        from ._tuning import Tuning, fine_tune, goals
+
+        judge = Judge(model, samples, triggers)
+        wanted = goals(model, judge.clean, samples.labels, self.own)
+
+        def draw(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            order = rng.permutation(len(samples))
+            return self._inputs(samples.take(order), triggers, rng), wanted[order]
+
+        tuning = Tuning(self.lr, self.epochs, self.batch)
+        tuned = fine_tune(model, draw, lambda twin: _cost(twin, judge, samples), tuning, budget)
+        note = f"trained {len(tuned.edits)} weights for {tuned.epoch} epochs on {len(samples)} samples"
+        return Repaired(tuned.edits, note=note, details={"epochs": tuned.epoch})
+
+    def _inputs(self, samples: Samples, triggers: Sequence[Trigger], rng: np.random.Generator) -> NDArray[np.float32]:
+        """The samples with a trigger, any of those given, on ``share`` of them."""
+        images = samples.images.copy()
+        for place in np.flatnonzero(rng.random(len(images)) < self.share):
+            trigger = triggers[int(rng.integers(len(triggers)))]
+            images[place] = trigger.stamp(images[place : place + 1])[0]
+        return np.ascontiguousarray(samples.domain.to_input(images), np.float32)
+
+
+def _cost(twin: Twin, judge: Judge, samples: Samples) -> float:
+    """Attack success and lost accuracy, as shares of the samples."""
+    accuracy = float((twin.scores(judge.clean).argmax(1) == samples.labels).mean())
+    hits = [float((twin.scores(inputs).argmax(1) == target).mean()) for target, inputs in judge.stamped]
+    return max(hits, default=0.0) + max(0.0, judge.before.accuracy - accuracy)
