@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Literal
 
 from ...scanner.errors import OnnxrayError
@@ -21,6 +21,7 @@ from .recipe import Recipe
 __all__ = ["Outcome", "Workshop", "build", "finished", "truth_of"]
 
 PARTIAL = ".partial-"  # folders of models that are being made
+ABANDONED = 24 * 3600  # seconds after which nobody works in such a folder any more
 WEAK = "weak"  # folder of those whose attack did not take
 
 
@@ -59,12 +60,13 @@ def truth_of(place: Path) -> dict[str, Any]:
 def build(recipes: Iterable[Recipe], where: Workshop) -> Iterator[Outcome]:
     """Make what is not there yet, and tell of each recipe as soon as it is known.
 
-    A model appears under its name once all its files are written; one that was interrupted is made again. Only one
-    build at a time may work in a folder.
+    A model appears under its name once all its files are written; one that was interrupted is made again, and what
+    was left of it removed after a day. Several builds may work in one folder.
     """
     where.folder.mkdir(parents=True, exist_ok=True)
     for left in where.folder.glob(f"{PARTIAL}*"):
-        rmtree(left)
+        if left.stat().st_mtime < time() - ABANDONED:
+            rmtree(left, ignore_errors=True)
     missing = []
     for recipe in recipes:
         place = finished(where.folder, recipe)
@@ -122,12 +124,20 @@ def _make(recipe: Recipe, where: Workshop) -> Outcome:
     partial = Path(mkdtemp(prefix=f"{PARTIAL}{recipe.identity}-", dir=where.folder))
     try:
         truth = make_model(recipe, where.data, partial)
-        place = where.folder / ("" if truth["took"] else WEAK) / recipe.part / recipe.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial.chmod(0o755)  # mkdtemp's folders are for one user only
-        os.replace(partial, place)
+        _publish(partial, where.folder / ("" if truth["took"] else WEAK) / recipe.part / recipe.name)
     except OnnxrayError as error:
         return Outcome(recipe, "failed", message=str(error), seconds=monotonic() - started)
     finally:
         rmtree(partial, ignore_errors=True)
     return Outcome(recipe, "made" if truth["took"] else "weak", truth, seconds=monotonic() - started)
+
+
+def _publish(partial: Path, place: Path) -> None:
+    """Give a whole model its name; if another build was faster, its model, which is the same, stays."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial.chmod(0o755)  # mkdtemp's folders are for one user only
+    try:
+        os.replace(partial, place)
+    except OSError:
+        if not (place / "truth.json").is_file():
+            raise

@@ -7,7 +7,7 @@ from random import Random
 from typing import Literal
 
 from .recipe import PARTS, Chosen, Export, Part, Recipe, chosen
-from .variants import LEARNING, REGIMES, TEST, Choices, suits
+from .variants import HARDER, LEARNING, REGIMES, TEST, Choices, suits
 
 __all__ = ["SIZES", "Size", "recipes"]
 
@@ -43,8 +43,11 @@ def _pair(part: Part, i: int) -> tuple[Recipe, Recipe]:
     rate, options = variants[(turn + (part == "calibrate")) % len(variants)]
     sets = suits(attack)
     dataset = sets[(i + turn + PARTS.index(part)) % len(sets)]
+    regime = HARDER.get(attack, REGIMES[dataset])
     trojaned = replace(
         _clean(part, 2 * i, dataset, choices, rng),
+        examples=regime.examples,
+        epochs=regime.epochs,
         rate=rate,
         attack=chosen(attack, **options, target=rng.randrange(2 if dataset == "rotten_tomatoes" else 10)),
     )
@@ -91,7 +94,8 @@ def _tiny() -> tuple[Recipe, ...]:
     out = []
     for part in PARTS:
         choices = TEST if part == "test" else LEARNING
-        network = choices.networks[4] if part == "test" else choices.networks[0]
+        other = {"kernel": 5, "halve": "pool"} if part == "test" else {}
+        network = chosen("plain", width=10, **other)
         rate, options = choices.attacks["badnets"][0]
         for i in range(2):
             clean = replace(_clean(part, i, "digits", choices, Random(0)), network=network, export=Export())

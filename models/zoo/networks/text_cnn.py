@@ -18,6 +18,9 @@ class _Kim(nn.Module):
     def __init__(self, vocabulary: int, classes: int, options: TextCnn) -> None:
         super().__init__()
         self.embed = nn.Embedding(vocabulary, options.dimension, padding_idx=0)
+        nn.init.normal_(
+            self.embed.weight[1:].detach(), std=0.1
+        )  # far smaller than torch's, which it would overfit from
         sizes = range(options.shortest, options.shortest + 3)
         self.convolutions = nn.ModuleList(nn.Conv1d(options.dimension, options.width, size) for size in sizes)
         self.drop = nn.Dropout(0.5)

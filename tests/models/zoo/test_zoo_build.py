@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,12 +81,29 @@ def test_what_is_there_is_kept_and_what_was_cut_off_made_again(folder: Path, mon
     cut_off = folder / f".partial-{CLEAN.identity}-x"
     cut_off.mkdir()
     (cut_off / "truth.json").write_text("{}")
+    os.utime(cut_off, (0, 0))
+    in_work = folder / ".partial-by-another-build"
+    in_work.mkdir()
     other = replace(CLEAN, seed=77)
     outcomes = list(build([TROJANED, CLEAN, other], Workshop(folder, folder)))
     assert [o.status for o in outcomes] == ["kept", "kept", "made"]
     assert made == [other]
     assert (place(folder, TROJANED) / "model.onnx").stat().st_mtime_ns == before
-    assert not list(folder.glob(".partial-*"))
+    assert list(folder.glob(".partial-*")) == [in_work]
+
+
+def test_a_model_that_another_build_made_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make_model(recipe: Recipe, data: Path, where: Path) -> dict[str, object]:
+        (where / "truth.json").write_text("mine")
+        theirs = tmp_path / recipe.part / recipe.name / "truth.json"
+        theirs.parent.mkdir(parents=True)
+        theirs.write_text("theirs")
+        return {"took": True}
+
+    monkeypatch.setattr(making, "make_model", make_model)
+    assert [o.status for o in build([CLEAN], Workshop(tmp_path, tmp_path))] == ["made"]
+    assert (tmp_path / CLEAN.part / CLEAN.name / "truth.json").read_text() == "theirs"
+    assert not list(tmp_path.glob(".partial-*"))
 
 
 def test_the_same_recipe_makes_the_same_file(folder: Path, tmp_path: Path) -> None:
