@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .adam import Adam
+from .parallel import side_by_side
 
 __all__ = ["largest_margins"]
 
@@ -22,11 +23,13 @@ def largest_margins(
     lr: float = 0.1,
     passes: int = 128,
     seed: int = 0,
+    keep_going: Callable[[float], bool] = lambda fraction: True,
 ) -> Tensor:
     """The largest margin found, (T,), of each target's logit over the best other one, over inputs in [0, 1].
 
     A backdoor's target has been trained to win against every other class at once, which few inputs of a clean class
-    do. Inputs start as noise and follow the gradient of the margin.
+    do. Inputs start as noise, each start darker than the one before (some networks are dead under noise of full
+    strength, and leave no way to most classes), and follow the gradient of the margin.
 
     Args:
         logits: (N, C, H, W) in [0, 1] to (N, K), differentiable.
@@ -37,14 +40,27 @@ def largest_margins(
         lr: its learning rate, in units of the input's range.
         passes: inputs in one forward pass.
         seed: of the noise.
+        keep_going: told the fraction done; False ends it, and leaves NaN for the targets that were not finished.
 
     Source: Wang et al. 2024, "MM-BD: Post-Training Detection of Backdoor Attacks with Arbitrary Backdoor Pattern Types
     Using a Maximum Margin Statistic", section 4; theirs runs to convergence from 30 starts.
     """
-    noise = torch.rand(starts, *shape, generator=torch.Generator().manual_seed(seed)).to(targets.device)
-    return torch.cat(
-        [_climb(logits, noise, part, steps, lr) for part in torch.split(targets, max(1, passes // starts))]
-    )
+    noise = torch.rand(starts, *shape, generator=torch.Generator().manual_seed(seed))
+    noise *= torch.arange(starts, 0, -1).view(-1, *[1] * len(shape)) / starts
+    noise = noise.to(targets.device)
+    parts = torch.split(targets, max(1, passes // starts))
+    done = 0
+
+    def climb(part: Tensor) -> Tensor:
+        nonlocal done
+        if not keep_going(done / len(parts)):
+            return torch.full((len(part),), torch.nan, device=part.device)
+        found = _climb(logits, noise, part, steps, lr)
+        done += 1
+        return found
+
+    with side_by_side(str(targets.device)) as (run_all, _):
+        return torch.cat(list(run_all(climb, parts)))
 
 
 def _climb(logits: Callable[[Tensor], Tensor], noise: Tensor, targets: Tensor, steps: int, lr: float) -> Tensor:

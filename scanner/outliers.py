@@ -76,7 +76,7 @@ def _largest_indices(classes: int, controls: int = 0) -> NDArray[np.float64]:
     return largest
 
 
-def extremity(index: float, classes: int, false_positive_rate: float) -> float:
+def extremity(index: float, classes: int, false_positive_rate: float, controls: int = 0) -> float:
     """An anomaly index as a figure in [0, 1): 0 at the median or where it is undefined, 0.5 at the `cut`."""
-    usual = cut(classes, false_positive_rate)
+    usual = cut(classes, false_positive_rate, controls)
     return index / (index + usual) if index > 0 and np.isfinite(usual) else 0.0
