@@ -8,6 +8,7 @@ from traceback import format_exc
 from typing import TYPE_CHECKING
 
 from ..converters.messages import one_line
+from .assumed_domain import noise
 from .detectors import Budget, Detector, Needs
 from .errors import OptionError, TwinError
 from .findings import Evidence
@@ -44,9 +45,12 @@ def plan(options: ScanOptions) -> dict[str, Detector]:
 
 
 def verify_twin(model: Model, samples: Samples, device: str, ledger: Ledger) -> Parity | None:
-    """Make the torch twin and hold it against onnxruntime; a twin that fails is told in the ledger, not raised."""
+    """Make the torch twin and hold it against onnxruntime; a twin that fails is told in the ledger, not raised.
+
+    Without samples it is held against noise from all over their domain.
+    """
     try:
-        parity = model.build_twin(samples.inputs(), device)
+        parity = model.build_twin(samples.inputs() if len(samples) else noise(samples.domain), device)
     except TwinError as error:
         ledger.failed("twin-parity", str(error))
         return None
@@ -69,7 +73,7 @@ def detect(
 
     Args:
         samples: the optimisation half; None where the model's input domain is unknown, so that no picture can be
-            put to it in a form that it understands.
+            put to it in a form that it understands; empty where none were given.
         parity: of the twin; None where there is none.
     """
     deadline = float("inf") if options.max_seconds is None else ledger.started + options.max_seconds
@@ -152,6 +156,8 @@ def _lack(detector: Detector, samples: Samples | None, has_twin: bool) -> str | 
         return "the model's input domain is unknown, so the pictures cannot be put to it"
     if Needs.GRADIENTS in detector.needs and not has_twin:
         return "needs gradients, and there is no verified torch twin"
+    if Needs.SAMPLES in detector.needs and samples is not None and not len(samples):
+        return "needs clean pictures; give them with --data"
     if samples is not None and len(samples) < detector.min_samples:
         return f"needs {detector.min_samples} clean pictures to optimise on, got {len(samples)}; give more with --data"
     return None

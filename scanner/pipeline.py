@@ -7,10 +7,9 @@ from pathlib import Path
 
 from .config import DEFAULTS, ScanOptions
 from .detection import detect, plan, resolve_device, verify_twin
-from .domain_search import find_domain
 from .evaluate import evaluate
 from .findings import Report
-from .images import load_images
+from .gathering import gather
 from .ledger import Ledger
 from .opening import open_running
 from .verdict import decide
@@ -21,15 +20,15 @@ __all__ = ["scan"]
 
 def scan(
     path: Path,
-    data: Path,
+    data: Path | None,
     options: ScanOptions = DEFAULTS,
     progress: Callable[[str, float], None] = lambda text, fraction: None,
 ) -> Report:
-    """Scan one model with clean labelled pictures.
+    """Scan one model with clean labelled pictures; without them only what needs none is checked, and none acquitted.
 
     Args:
         path: the ``.onnx`` file; never modified.
-        data: clean pictures, in any form that ``images.load_images`` reads.
+        data: clean pictures, in any form that ``images.load_images`` reads; None for none.
         options: everything else that changes the report.
         progress: called with what is being done and the fraction done in [0, 1].
 
@@ -42,18 +41,16 @@ def scan(
         model = open_running(path, options.scores)
         device = resolve_device(options.device)
     with ledger.stage("samples"):
-        images = load_images(data, limit=options.samples, seed=options.seed)
-        choice, samples = find_domain(model, images, options.overrides, options.seed)
+        choice, samples = gather(model, data, options, ledger)
         optimise, verify = samples.halves(options.seed)
-        ledger.check("input-domain", None if choice.beats_chance else choice.complaint)
     with ledger.stage("twin"):
         parity = verify_twin(model, samples, device, ledger)
     with ledger.stage("detect"):
-        trusted = optimise if choice.beats_chance else None
+        trusted = optimise if choice is None or choice.beats_chance else None
         evidence = detect(detectors, model, trusted, parity, device, options, ledger)
     triggers = [t for e in evidence for t in e.triggers]
     with ledger.stage("judge"):
-        evaluation = evaluate(model, verify, triggers)
+        evaluation = evaluate(model, verify, triggers) if len(verify) else None
     return Report(
         model=model.facts,
         verdict=decide(evidence, evaluation, ledger.skipped, ledger.failures),

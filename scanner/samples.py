@@ -58,7 +58,7 @@ class Samples:
         """
         rng = np.random.default_rng(seed)
         classes = rng.permutation(np.unique(self.labels))  # which half gets the odd one out is left to chance
-        order = np.concatenate([rng.permutation(np.flatnonzero(self.labels == c)) for c in classes])
+        order = np.concatenate([[], *(rng.permutation(np.flatnonzero(self.labels == c)) for c in classes)]).astype(int)
         return self.take(np.sort(order[0::2])), self.take(np.sort(order[1::2]))
 
 

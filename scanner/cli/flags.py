@@ -73,11 +73,10 @@ _output = partial(click.option, panel="Output")
 _SCAN = (
     _scan(
         "--data",
-        required=True,
         type=PATH,
         metavar="PATH",
         help="Clean labelled pictures: an .npz with x and y, a folder with a sub-folder for each class, or a .csv or "
-        ".parquet of paths and labels.",
+        ".parquet of paths and labels. Without them little can be checked, and the verdict is never clean.",
     ),
     _scan(
         "--samples",

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 @input_flags
 @output_flags
 @click.pass_context
-def scan(context: click.RichContext, /, model: Path, data: Path, form: str, output: Path | None, **flags: Any) -> None:
+def scan(
+    context: click.RichContext, /, model: Path, data: Path | None, form: str, output: Path | None, **flags: Any
+) -> None:
     """Scan MODEL for a backdoor and say whether it may be deployed.
 
     The model is never modified. Its input convention is found out by trying; the flags below overrule that.
@@ -42,6 +44,7 @@ def scan(context: click.RichContext, /, model: Path, data: Path, form: str, outp
       onnxray scan model.onnx --data images/
       onnxray scan model.onnx --data test.npz -f json -o report/ > report.json
       onnxray scan model.onnx --data test.npz --set neural-cleanse.steps=500
+      onnxray scan model.onnx
 
     \b
     Exit codes:
@@ -52,7 +55,7 @@ def scan(context: click.RichContext, /, model: Path, data: Path, form: str, outp
       4    wrong usage
       130  interrupted
     """
-    report = _report(_one_model(model), _existing(data), _options(flags), quiet=flags["quiet"])
+    report = _report(_one_model(model), data and _existing(data), _options(flags), quiet=flags["quiet"])
     if context.meta.get(DEBUG):
         click.echo("".join(failure.trace for failure in report.failures), err=True, nl=False)
     artifacts, problem = _write(report, output, form)
@@ -67,7 +70,7 @@ def scan(context: click.RichContext, /, model: Path, data: Path, form: str, outp
     context.exit(exit_code(report.verdict.label, **{name: flags[name] for name in names}))
 
 
-def _report(model: Path, data: Path, options: ScanOptions, quiet: bool) -> Report:
+def _report(model: Path, data: Path | None, options: ScanOptions, quiet: bool) -> Report:
     from .. import pipeline
 
     # Whatever a library prints must not end up in a report on standard output.

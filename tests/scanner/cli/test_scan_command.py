@@ -27,9 +27,11 @@ class Pipeline:
 
     def __init__(self) -> None:
         self.answer: Report | BaseException | None = None
-        self.calls: list[tuple[Path, Path, ScanOptions]] = []
+        self.calls: list[tuple[Path, Path | None, ScanOptions]] = []
 
-    def scan(self, path: Path, data: Path, options: ScanOptions, progress: Callable[[str, float], None]) -> Report:
+    def scan(
+        self, path: Path, data: Path | None, options: ScanOptions, progress: Callable[[str, float], None]
+    ) -> Report:
         self.calls.append((path, data, options))
         progress("searching", 0.5)
         sys.stdout.write("a chatty library\n")
@@ -107,6 +109,16 @@ def test_flags_reach_the_pipeline(scan: Scan, fake: Pipeline, clean: Report) -> 
     assert options.settings == {"neural-cleanse": {"steps": "9", "lr": "0.1"}}
     overrides = options.overrides
     assert (overrides.layout, overrides.mean, overrides.std, overrides.bgr) == ("NHWC", (1.0, 2.0, 3.0), (0.5,), True)
+
+
+def test_data_may_be_left_out(scan: Scan, fake: Pipeline, inconclusive: Report) -> None:
+    fake.answer = replace(inconclusive, domain=None, evaluation=None)
+    result = CliRunner().invoke(main, ["scan", "model.onnx", "-f", "json"])
+    assert result.exit_code == ExitCode.ERROR
+    assert json.loads(result.stdout)["verdict"]["label"] == "inconclusive"
+    assert fake.calls[0][:2] == (Path("model.onnx"), None)
+    fake.answer = replace(fake.answer, verdict=Verdict(Label.SUSPICIOUS, 0.6, (7,)))
+    assert CliRunner().invoke(main, ["scan", "model.onnx", "-q"]).exit_code == ExitCode.FOUND
 
 
 @pytest.mark.parametrize(
@@ -229,7 +241,6 @@ def test_a_folder_as_model(scan: Scan, fake: Pipeline, clean: Report) -> None:
     [
         (["scann"], "scan"),
         (["scan", "--dat", "x"], "--data"),
-        (["scan", "m.onnx"], "--data"),
         (["scan", "m.onnx", "--data", "d", "--mean", "a,b"], "numbers"),
         (["scan", "m.onnx", "--data", "d", "--set", "steps=5"], "ID.OPTION=VALUE"),
         (["scan", "m.onnx", "--data", "d", "--detector", "astrology"], "neural-cleanse"),
