@@ -9,9 +9,11 @@ import rich_click as click
 
 from ..version import __version__
 from .convert import convert
+from .evaluate import evaluate
 from .exit_codes import exits
 from .explain import explain
 from .inspect import inspect
+from .repair import repair
 from .scan import scan
 
 __all__ = ["main"]
@@ -66,6 +68,7 @@ def main() -> None:
       onnxray scan model.onnx --data images/
       onnxray scan model.onnx --data test.npz -f json > report.json
       onnxray convert model.pt2 -o model.onnx
+      onnxray repair model.onnx --data test.npz -o repaired.onnx
       onnxray explain neural-cleanse
     """
 
@@ -74,3 +77,5 @@ main.add_command(scan)
 main.add_command(convert)
 main.add_command(explain)
 main.add_command(inspect)
+main.add_command(repair)
+main.add_command(evaluate)

@@ -46,11 +46,17 @@ def _contents(trigger: Trigger, images: NDArray[np.float32] | None) -> dict[str,
     contents = {
         "trigger": (".png", _png(trigger_picture(trigger))),
         "mask": (".png", _png(mask_picture(trigger))),
-        "arrays": (".npz", _saved(lambda f: np.savez_compressed(f, mask=trigger.mask, pattern=trigger.pattern))),
+        "arrays": (".npz", _arrays(trigger)),
     }
     if images is not None and len(images):
         contents["stamped"] = (".png", _png(stamped_picture(trigger, images)))
     return contents
+
+
+def _arrays(trigger: Trigger) -> bytes:
+    """What ``trigger_files`` reads."""
+    target = np.asarray(trigger.target, np.int64)
+    return _saved(lambda f: np.savez_compressed(f, mask=trigger.mask, pattern=trigger.pattern, target=target))
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:

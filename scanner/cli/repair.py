@@ -1,0 +1,187 @@
+"""``onnxray repair``: a backdoored model in, a repaired one out, or a clear no."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from ...converters.messages import one_line
+from ..errors import OptionError
+from ..registry import names
+from .exit_codes import DEBUG, ExitCode
+from .flags import PATH, _settings, input_flags
+from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from ..findings import Evaluation
+    from ..repair_report import Attempt, RepairReport
+
+REPAIRS = "onnxray.scanner.repairs"
+
+
+def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    context.meta[DEBUG] = value
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option("--data", required=True, type=PATH, metavar="PATH", help="Clean labelled pictures, as for a scan.")
+@click.option("-o", "--output", required=True, type=PATH, metavar="OUT.onnx", help="The file to write.")
+@click.option(
+    "--method", type=click.Choice(["auto", *names(REPAIRS)]), metavar="ID", default="auto", show_default=True,
+    help="The repair to try; auto tries one after the other.",
+)  # fmt: skip
+@click.option(
+    "--trigger", type=PATH, metavar="FILE",
+    help="An .npz with mask, pattern and target, or the folder of a scan's report; a scan finds it if left out.",
+)  # fmt: skip
+@click.option(
+    "--tolerance", type=click.FloatRange(0, 100), metavar="POINTS", default=1.5, show_default=True,
+    help="Clean accuracy that may be lost on held-out samples, in percentage points.",
+)  # fmt: skip
+@click.option(
+    "--rounds", type=click.IntRange(1, 10), metavar="N", default=3, show_default=True,
+    help="Most times that a method goes on with its own result, where a re-scan still finds a trigger.",
+)  # fmt: skip
+@click.option(
+    "--samples", type=click.IntRange(min=4), metavar="N", default=1000, show_default=True,
+    help="Most pictures used: half to work on, half held out.",
+)  # fmt: skip
+@click.option(
+    "--set", "settings", callback=_settings, metavar="ID.OPTION=VALUE", multiple=True,
+    help="Option of a method, or of neural-cleanse, which scans; may be repeated.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**30), metavar="N", default=0, show_default=True, help="Of randomness.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@input_flags
+@click.option(
+    "-f", "--format", "form", type=click.Choice(["json", "text"]), default="text", show_default=True,
+    help="What standard output gets.",
+)  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+@click.option("--debug", is_flag=True, expose_value=False, callback=_debug, help="Show tracebacks of internal errors.")
+@click.pass_context
+def repair(
+    context: click.RichContext, /, model: Path, data: Path, output: Path, trigger: Path | None, form: str, quiet: bool,
+    **flags: Any,
+) -> None:  # fmt: skip
+    """Take the backdoor out of MODEL and write OUT.onnx, if clean accuracy can be held.
+
+    Every result is judged in onnxruntime on held-out samples and scanned again with a fresh seed. The weights are
+    edited in the original file: all else stays as it is. That a repair closes the triggers that were found does not
+    prove that there is no other.
+
+    \b
+    Examples:
+      onnxray repair model.onnx --data test.npz -o repaired.onnx
+      onnxray repair model.onnx --data test.npz --trigger report/ --method unlearn -o repaired.onnx
+
+    \b
+    Exit codes:
+      0    repaired
+      1    nothing worked, or nothing was found to repair; nothing was written
+      2    error
+      4    wrong usage
+      130  interrupted
+    """
+    if output.suffix.lower() != ".onnx":
+        raise click.BadParameter(f"expected a name that ends in .onnx, got {str(output)!r}", param_hint="-o")
+    report = _report(model, data, output, trigger, flags, quiet)
+    click.echo(_json(report) if form == "json" else _text(report))
+    context.exit(ExitCode.PASS if report.out else ExitCode.FOUND)
+
+
+def _report(
+    model: Path, data: Path, output: Path, trigger: Path | None, flags: dict[str, Any], quiet: bool
+) -> RepairReport:
+    from .. import repair as pipeline
+    from ..domain_search import DomainOverrides
+    from ..repair_report import RepairOptions
+
+    if output.exists() and model.exists() and output.samefile(model):
+        raise OptionError(f"{output}: the original, which is never modified; name another file")
+    overrides = DomainOverrides(**{name: flags[name] for name in ("layout", "input_range", "mean", "std", "bgr")})
+    kept = {name: flags[name] for name in ("method", "settings", "rounds", "samples", "seed", "device", "scores")}
+    options = RepairOptions(**kept, tolerance=flags["tolerance"] / 100, overrides=overrides)
+    with progress_bar(not quiet) as progress, redirect_stdout(sys.stderr):
+        return pipeline.repair(model, data, output, options, trigger, progress)
+
+
+def _text(report: RepairReport) -> str:
+    lines = [f"{one_line(report.model.path)}", ""]
+    lines += [f"  {_attempt(attempt)}" for attempt in report.attempts]
+    if report.attempts:
+        lines.append("")
+    if report.out is None or report.after is None:
+        return "\n".join([*lines, f"not repaired: {report.reason}; nothing was written", *report.notes])
+    lines.append(f"{'held-out samples'.ljust(24)} {'before':>8} {'after':>8}")
+    lines += [f"{name.ljust(24)} {one:>8} {two:>8}" for name, one, two in _rows(report.before, report.after)]
+    weights = f"{sum(report.edited.values())} elements of {len(report.edited)} weights"
+    done = f"{report.added} nodes added" if report.added else weights
+    lines += ["", f"written {one_line(report.out)} by {report.method}: {done}", *report.notes]
+    lines.append("This closes the triggers that were found; that there is no other cannot be proven.")
+    return "\n".join(lines)
+
+
+def _attempt(attempt: Attempt) -> str:
+    name = f"{attempt.method}, round {attempt.round}".ljust(26)
+    found = ""
+    if attempt.evaluation is not None:
+        worst = max((rate.value for _, rate in attempt.evaluation.attack_success), default=0.0)
+        found = f"accuracy {attempt.evaluation.clean_accuracy.value:.1%}, attack {worst:.1%}; "
+    rescan = f"; re-scan: {attempt.rescan.label.value}" if attempt.rescan and not attempt.problem else ""
+    return f"{name} {found}{attempt.problem or attempt.note}{rescan} ({attempt.seconds:.0f} s)"
+
+
+def _rows(before: Evaluation, after: Evaluation) -> list[tuple[str, str, str]]:
+    rows = [("clean accuracy", f"{before.clean_accuracy.value:.1%}", f"{after.clean_accuracy.value:.1%}")]
+    for (trigger, one), (_, two) in zip(before.attack_success, after.attack_success, strict=True):
+        rows.append((f"attack on class {trigger.target}", f"{one.value:.1%}", f"{two.value:.1%}"))
+    return rows
+
+
+def _json(report: RepairReport) -> str:
+    told = {
+        "schema": "onnxray/repair/1",
+        "model": {"path": report.model.path, "sha256": report.model.sha256},
+        "repaired": report.out is not None,
+        "output": str(report.out) if report.out else None,
+        "method": report.method or None,
+        "reason": report.reason,
+        "before": _numbers(report.before),
+        "after": _numbers(report.after),
+        "edited": dict(report.edited),
+        "added_nodes": report.added,
+        "scan": report.scan.label.value if report.scan else None,
+        "attempts": [
+            {
+                "method": a.method, "round": a.round, "note": a.note, "problem": a.problem,
+                "rescan": a.rescan.label.value if a.rescan else None, "seconds": round(a.seconds, 3),
+                "evaluation": _numbers(a.evaluation),
+            }
+            for a in report.attempts
+        ],
+        "notes": list(report.notes),
+        "tolerance": report.options.tolerance,
+        "seed": report.options.seed,
+    }  # fmt: skip
+    return json.dumps(told, indent=2)
+
+
+def _numbers(evaluation: Evaluation | None) -> dict[str, object] | None:
+    if evaluation is None:
+        return None
+    attacks = [
+        {"target": t.target, "rate": r.value, "hits": r.hits, "trials": r.trials} for t, r in evaluation.attack_success
+    ]
+    return {
+        "clean_accuracy": evaluation.clean_accuracy.value,
+        "attacks": attacks,
+        "samples": evaluation.samples,
+        "provider": evaluation.provider,
+    }

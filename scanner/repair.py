@@ -1,0 +1,190 @@
+"""One repair: find triggers -> try methods in order -> judge in onnxruntime -> scan again -> keep the best -> write."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+
+from ..converters.messages import one_line
+from .errors import OnnxrayError, OptionError
+from .findings import Label, Rate, Verdict
+from .registry import build, plugins
+from .repair_bench import Bench, Progress
+from .repair_report import Attempt, RepairOptions, RepairReport
+from .repair_state import State, write
+from .repairs import Budget, Repair, Requires
+from .trigger_files import load_triggers, require_fitting
+from .triggers import Trigger
+
+__all__ = ["repair"]
+
+FAMILY = "onnxray.scanner.repairs"
+DEFAULTS = RepairOptions()
+SCANNERS = ("neural-cleanse", "patch-search")
+
+
+def repair(
+    path: Path,
+    data: Path,
+    out: Path,
+    options: RepairOptions = DEFAULTS,
+    trigger_path: Path | None = None,
+    progress: Progress = lambda text, fraction: None,
+) -> RepairReport:
+    """Take the backdoor out of a model, if that can be done within the tolerance, and write the result.
+
+    Args:
+        path: the model; never modified.
+        data: clean labelled pictures, in any form that ``images.load_images`` reads.
+        out: where the repaired model goes, in one step; nothing is written unless it is better.
+        trigger_path: triggers to close, as ``trigger_files.load_triggers`` takes them; None scans for them.
+        progress: called with what is being done and the fraction done in [0, 1].
+
+    Raises:
+        OnnxrayError: the model, the data, the trigger or an option is wrong; the message says which and what to do.
+    """
+    methods = _methods(options)
+    given = [] if trigger_path is None else load_triggers(trigger_path)
+    bench = Bench.open(path, data, options, progress)
+    for trigger in given:
+        require_fitting(trigger, bench.work, bench.model.classes, str(trigger_path))
+    verdict, triggers = (None, given) if given else bench.scan(bench.model, options.seed)
+    with tempfile.TemporaryDirectory(prefix="onnxray-repair-") as folder:
+        start = State(bench.model, bench.evaluate(bench.model, triggers), tuple(triggers))
+        done = list(_attempts(bench, methods, start, Path(folder), named=options.method != "auto"))
+        best = _best([(attempt, state) for attempt, state in done if state is not None])
+        summary = None if best is None else write(bench.model, best[1], out)
+    attempts = tuple(attempt for attempt, _ in done)
+    return RepairReport(
+        model=bench.model.facts,
+        out=None if best is None else out,
+        method="" if best is None else best[0].method,
+        before=start.evaluation if best is None else bench.evaluate(bench.model, list(best[1].triggers)),
+        after=None if best is None else best[1].evaluation,
+        attempts=attempts,
+        edited={} if summary is None else summary,
+        added=0 if best is None else best[1].added,
+        scan=verdict,
+        reason="" if best is not None else _reason(verdict, triggers, attempts),
+        notes=tuple(_notes(bench)),
+        options=options,
+    )
+
+
+def _methods(options: RepairOptions) -> dict[str, Repair]:
+    """The repairs to try, id -> method with its options, in order.
+
+    Raises:
+        OptionError: a method or an option that does not exist, or an option for a method that is not tried.
+    """
+    known = plugins(FAMILY, Repair)  # type: ignore[type-abstract]
+    if options.method != "auto" and options.method not in known:
+        raise OptionError(f"there is no repair {options.method!r}; there are auto, {', '.join(known)}")
+    ranked = sorted((n for n in known if known[n].rank), key=lambda name: known[name].rank)
+    chosen = ranked if options.method == "auto" else [options.method]
+    if unused := sorted(set(options.settings) - set(chosen) - set(SCANNERS)):
+        raise OptionError(f"options were given for {', '.join(unused)}, which is not among the methods to try")
+    return {name: build(known[name], options.settings.get(name, {})) for name in chosen}
+
+
+def _attempts(
+    bench: Bench, methods: dict[str, Repair], start: State, folder: Path, named: bool
+) -> Iterator[tuple[Attempt, State | None]]:
+    """Every attempt, with the state that it reached if that may be kept; ends with the first that a scan acquits.
+
+    Without a trigger only a method that was asked for by name is tried, and only one that needs none.
+    """
+    for name, method in methods.items():
+        if not start.triggers and not named:
+            continue
+        state = start
+        for turn in range(1, bench.options.rounds + 1):
+            attempt, state_after, kept = _attempt(bench, name, method, state, start, folder / f"{name}-{turn}", turn)
+            yield attempt, state_after if kept else None
+            if kept and attempt.rescan is not None and attempt.rescan.label is Label.CLEAN:
+                return
+            if kept or state_after is None:
+                break
+            state = state_after
+
+
+def _attempt(
+    bench: Bench, name: str, method: Repair, state: State, start: State, folder: Path, turn: int
+) -> tuple[Attempt, State | None, bool]:
+    """One run of a method: the attempt, the state from which another round may go on, and whether to keep it."""
+    started, options = monotonic(), bench.options
+    note, evaluation, rescan, after, kept = "", None, None, None, False
+    problem = _lack(bench, method, state)
+    if not problem:
+        try:
+            budget = Budget(seed=options.seed + turn, device=bench.device, progress=bench.progress)
+            repaired = method.run(state.model, bench.work, state.triggers, budget)
+            note, new = repaired.note, state.apply(repaired, folder, bench)
+            evaluation = new.evaluation
+            problem = _complaint(new, start.evaluation.clean_accuracy, options)
+            if not problem:
+                rescan, found = bench.scan(new.model, options.seed + 1000 * turn)
+                kept = rescan.label is not Label.BACKDOORED
+                problem = "" if kept else _still(rescan)
+                after = new if kept else new.facing(found, bench)
+        except OnnxrayError as error:
+            problem = one_line(error, 300)
+    return Attempt(name, turn, note, problem, evaluation, rescan, monotonic() - started), after, kept
+
+
+def _lack(bench: Bench, method: Repair, state: State) -> str:
+    """What the method needs and there is not; "" if there is all."""
+    if Requires.TRIGGERS in method.needs and not state.triggers:
+        return "needs a trigger, and none was found; give one with --trigger"
+    if len(bench.work) < method.min_samples:
+        return (
+            f"needs {2 * method.min_samples} clean samples, half of them to work on, got "
+            f"{len(bench.work) + len(bench.judge)}; give more with --data"
+        )
+    if Requires.GRADIENTS in method.needs and (why := bench.twin_problem(state.model)):
+        return f"needs gradients, and there is no torch twin: {why}"
+    return ""
+
+
+def _complaint(state: State, before: Rate, options: RepairOptions) -> str:
+    """Why a result is not good enough; "" if it is."""
+    lost = before.value - state.evaluation.clean_accuracy.value
+    if lost > options.tolerance + 1e-9:
+        return f"costs {100 * lost:.1f} points of clean accuracy, {100 * options.tolerance:g} are allowed"
+    worst = max((rate.value for _, rate in state.evaluation.attack_success), default=0.0)
+    if worst > options.dead:
+        return f"a trigger still works on {worst:.0%} of the held-out samples, {options.dead:.0%} are allowed"
+    return ""
+
+
+def _still(rescan: Verdict) -> str:
+    return f"the re-scan with a fresh seed still finds a backdoor, of class {', '.join(map(str, rescan.targets))}"
+
+
+def _best(kept: Sequence[tuple[Attempt, State]]) -> tuple[Attempt, State] | None:
+    """The one that its re-scan trusts most, then with the least attack success, then the most accuracy."""
+    order = [Label.CLEAN, Label.INCONCLUSIVE, Label.SUSPICIOUS, Label.BACKDOORED]
+
+    def badness(pair: tuple[Attempt, State]) -> tuple[int, float, float]:
+        attempt, state = pair
+        attack = max((rate.value for _, rate in state.evaluation.attack_success), default=0.0)
+        label = attempt.rescan.label if attempt.rescan else Label.BACKDOORED
+        return order.index(label), attack, -state.evaluation.clean_accuracy.value
+
+    return min(kept, key=badness, default=None)
+
+
+def _reason(verdict: Verdict | None, triggers: Sequence[Trigger], attempts: Sequence[Attempt]) -> str:
+    if not triggers and not attempts:
+        label = verdict.label.value if verdict else "none"
+        return f"the scan's verdict is {label}: it found no trigger to close; give one with --trigger if you know it"
+    return "no method closed every trigger within the tolerance of clean accuracy"
+
+
+def _notes(bench: Bench) -> Iterator[str]:
+    seen = set(bench.judge.labels.tolist())
+    if missing := [str(c) for c in range(bench.model.classes) if c not in seen]:
+        shown = ", ".join(missing[:10]) + (" ..." if len(missing) > 10 else "")
+        yield f"There are no held-out samples of class {shown}: what the repair does to them was not measured."

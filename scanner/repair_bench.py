@@ -1,0 +1,92 @@
+"""What a repair is tried on: the model, samples to work on and others to judge with, and a scan that looks again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .config import ScanOptions
+from .detection import detect, plan, resolve_device, verify_twin
+from .domain_search import find_domain
+from .errors import SamplesError
+from .evaluate import evaluate
+from .findings import Evaluation, Label, Verdict
+from .images import load_images
+from .ledger import Ledger
+from .opening import open_running
+from .samples import Samples
+from .triggers import Trigger
+from .verdict import decide
+
+if TYPE_CHECKING:
+    from ..converters import Model
+    from .repair_report import RepairOptions
+
+__all__ = ["Bench", "Progress"]
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything that stays the same while methods are tried.
+
+    Attributes:
+        model: the original.
+        work: samples that repairs and searches may use.
+        judge: held out; every number that is reported is measured on them.
+        device: for twins.
+        options, progress: of the run.
+    """
+
+    model: Model
+    work: Samples
+    judge: Samples
+    device: str
+    options: RepairOptions
+    progress: Progress
+
+    @classmethod
+    def open(cls, path: Path, data: Path, options: RepairOptions, progress: Progress) -> Bench:
+        """Open the model and read the samples under the convention that the model wants.
+
+        Raises:
+            OnnxrayError: the model or the data is wrong, or the model is no better than guessing on it.
+        """
+        device = resolve_device(options.device)
+        progress("opening", 0.0)
+        model = open_running(path, options.scores)
+        images = load_images(data, limit=options.samples, seed=options.seed)
+        choice, samples = find_domain(model, images, options.overrides, options.seed)
+        if not choice.beats_chance:
+            raise SamplesError(f"{data}: {choice.complaint}")
+        work, judge = samples.halves(options.seed)
+        return cls(model, work, judge, device, options, progress)
+
+    def twin_problem(self, model: Model) -> str:
+        """Build a model's twin; "" or why it has none."""
+        ledger = Ledger(self.progress)
+        parity = verify_twin(model, self.work.draw(64, self.options.seed), self.device, ledger)
+        return "" if parity is not None else ledger.failures[-1].why
+
+    def evaluate(self, model: Model, triggers: list[Trigger]) -> Evaluation:
+        """Clean accuracy and attack success on the held-out samples."""
+        return evaluate(model, self.judge, triggers)
+
+    def scan(self, model: Model, seed: int) -> tuple[Verdict, list[Trigger]]:
+        """A verdict, and the triggers of the classes that it names; Neural Cleanse, or patch-search without a twin."""
+        ledger = Ledger(self.progress)
+        few = self.work.draw(self.options.scan_samples, seed)
+        parity = verify_twin(model, few, self.device, ledger)
+        name = "neural-cleanse" if parity else "patch-search"
+        if parity is None:
+            ledger.failures.clear()  # the search without gradients stands in, and its evidence never acquits
+        settings = {name: self.options.settings[name]} if name in self.options.settings else {}
+        options = ScanOptions(seed=seed, detectors=(name,), settings=settings, device=self.device)
+        evidence = detect(plan(options), model, few, parity, self.device, options, ledger)
+        evaluation = self.evaluate(model, [t for e in evidence for t in e.triggers])
+        verdict = decide(evidence, evaluation, ledger.skipped, ledger.failures)
+        guilty = verdict.targets if verdict.label in (Label.BACKDOORED, Label.SUSPICIOUS) else ()
+        return verdict, [t for e in evidence for t in e.triggers if t.target in guilty]

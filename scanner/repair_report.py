@@ -1,0 +1,102 @@
+"""The nouns of a repair's result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .domain_search import DomainOverrides
+from .findings import Evaluation, Verdict
+
+if TYPE_CHECKING:
+    from ..converters import ModelFacts
+
+__all__ = ["Attempt", "RepairOptions", "RepairReport"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairOptions:
+    """Everything that changes a repair besides the model, the data and the triggers.
+
+    Attributes:
+        method: id of the repair, or "auto" for all in the order of their rank.
+        settings: options of single methods, id -> option -> value; of repairs, and of neural-cleanse, which scans.
+        tolerance: clean accuracy that may be lost on held-out samples, in [0, 1].
+        dead: most attack success on held-out samples that every known trigger may keep, in [0, 1].
+        rounds: most times that a method is run on its own result, with the triggers that the re-scan still finds.
+        samples: most clean pictures used: half to work on, half held out.
+        scan_samples: most pictures that a scan searches with, of those to work on.
+        seed: of all randomness.
+        device: "auto", "cpu" or "cuda", for scans and training.
+        overrides: what the user knows about the model's input.
+        scores: the output that holds the scores, where the file has several.
+    """
+
+    method: str = "auto"
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    tolerance: float = 0.015
+    dead: float = 0.1
+    rounds: int = 3
+    samples: int = 1000
+    scan_samples: int = 100
+    seed: int = 0
+    device: str = "auto"
+    overrides: DomainOverrides = field(default_factory=DomainOverrides)
+    scores: str | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of one method.
+
+    Attributes:
+        method: its id.
+        round: from 1.
+        note: what it did, in one line; "" where it could not be run.
+        problem: why the result is not taken, or why there is none; "" where it is taken.
+        evaluation: of the result, in onnxruntime on held-out samples; None where there is none.
+        rescan: the verdict of a scan of the result with a fresh seed; None where it was not worth one.
+        seconds: wall time, the re-scan included.
+    """
+
+    method: str
+    round: int
+    note: str
+    problem: str
+    evaluation: Evaluation | None
+    rescan: Verdict | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What a repair did to a model, or why nothing was written.
+
+    Attributes:
+        model: the original.
+        out: the repaired file; None where nothing was written.
+        method: that was taken; "" where none was.
+        before, after: clean accuracy and attack success in onnxruntime on the same held-out samples.
+        attempts: in the order in which they were made.
+        edited: how many elements of which weights differ from the original; empty where nodes were added.
+        added: how many nodes were added.
+        scan: the verdict of the scan that found the triggers; None where they were given.
+        reason: in one sentence, why nothing was written; "" where something was.
+        notes: what the reader should know, one sentence each.
+        options: of the run.
+    """
+
+    model: ModelFacts
+    out: Path | None
+    method: str
+    before: Evaluation
+    after: Evaluation | None
+    attempts: tuple[Attempt, ...]
+    edited: Mapping[str, int]
+    added: int
+    scan: Verdict | None
+    reason: str
+    notes: tuple[str, ...]
+    options: RepairOptions

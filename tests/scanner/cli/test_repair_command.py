@@ -1,0 +1,93 @@
+"""``onnxray repair`` and ``onnxray evaluate`` as a user meets them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from onnxray.models.bundled_files import bundled
+from onnxray.scanner.cli.commands import main
+from onnxray.scanner.findings import Label, Verdict
+from onnxray.scanner.repair_bench import Bench
+
+MODEL, DATA = str(bundled("trojaned.onnx")), str(bundled("samples.npz"))
+
+
+@pytest.fixture
+def trigger(tmp_path: Path) -> str:
+    mask = np.zeros((28, 28), np.float32)
+    mask[24:27, 24:27] = 1
+    np.savez(tmp_path / "arrays-class7.npz", mask=mask, pattern=mask[None])
+    return str(tmp_path / "arrays-class7.npz")
+
+
+@pytest.fixture(autouse=True)
+def acquitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No scans, which take long."""
+    monkeypatch.setattr(Bench, "scan", lambda self, model, seed: (Verdict(Label.CLEAN, 0.0), []))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_a_repair_tells_before_and_after(trigger: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "out.onnx")
+    result = run("repair", MODEL, "--data", DATA, "--trigger", trigger, "--method", "prune-neurons", "-o", out)
+    assert result.exit_code == 0, result.output
+    assert "clean accuracy" in result.output
+    assert "attack on class 7" in result.output
+    assert "cannot be proven" in result.output
+    assert Path(out).is_file()
+
+
+def test_a_repair_that_fails_exits_with_1_and_writes_nothing(trigger: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "out.onnx")
+    result = run(
+        "repair", MODEL, "--data", DATA, "--trigger", trigger, "--method", "clp", "-o", out, "-f", "json",
+        "--set", "clp.u=50",
+    )  # fmt: skip
+    assert result.exit_code == 1, result.output
+    told = json.loads(result.stdout)
+    assert told["schema"] == "onnxray/repair/1"
+    assert told["repaired"] is False
+    assert "stands out" in told["attempts"][0]["problem"]
+    assert not Path(out).exists()
+
+
+def test_json_has_both_evaluations(trigger: str, tmp_path: Path) -> None:
+    arguments = ("--trigger", trigger, "--method", "prune-neurons", "-o", str(tmp_path / "out.onnx"), "-f", "json")
+    told = json.loads(run("repair", MODEL, "--data", DATA, *arguments).stdout)
+    assert told["before"]["attacks"][0]["rate"] > 0.95
+    assert told["after"]["attacks"][0]["rate"] <= 0.1
+    assert set(told["edited"]) == {"onnx::Conv_40", "onnx::Conv_41"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("repair", MODEL, "--data", DATA, "-o", "out.txt"), "ends in .onnx"),
+        (("repair", MODEL, "--data", DATA, "-o", MODEL), "never modified"),
+        (("repair", MODEL, "--data", DATA, "-o", "out.onnx", "--trigger", "nowhere"), "no such trigger file"),
+        (("repair", MODEL, "--data", DATA, "-o", "out.onnx", "--set", "clp.v=1"), "has no option"),
+        (("evaluate", MODEL, "--data", DATA, "--trigger", DATA), "mask"),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...], words: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 4, result.output
+    assert words in " ".join(result.output.split())
+
+
+def test_evaluate_as_text_and_json(trigger: str) -> None:
+    text = run("evaluate", MODEL, "--data", DATA, "--samples", "100", "--trigger", trigger)
+    assert text.exit_code == 0, text.output
+    assert "class 7" in text.output
+    assert "attack on 7" in text.output
+    told = json.loads(run("evaluate", MODEL, "--data", DATA, "--trigger", trigger, "-f", "json").stdout)
+    assert told["schema"] == "onnxray/evaluation/1"
+    assert told["samples"] == 400
+    assert told["attack_success_rate"]["7"] > 0.95
+    assert len(told["class_accuracy"]) == 10
+    assert told["clean_accuracy"] == pytest.approx(sum(told["class_accuracy"].values()) / 10)

@@ -1,0 +1,170 @@
+"""A repair from file to file: what is tried, what is kept, what is said."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnxray.converters import Model, open_model
+from onnxray.models.bundled_files import bundled
+from onnxray.scanner import repair as pipeline
+from onnxray.scanner.errors import ModelError, OptionError
+from onnxray.scanner.findings import Label, Verdict
+from onnxray.scanner.measurement import measure
+from onnxray.scanner.repair import repair
+from onnxray.scanner.repair_bench import Bench
+from onnxray.scanner.repair_report import RepairOptions
+from onnxray.scanner.trigger_files import load_triggers
+from onnxray.scanner.triggers import Trigger
+
+DATA = bundled("samples.npz")
+ACQUITTED = Verdict(Label.CLEAN, 0.0)
+
+
+@pytest.fixture
+def trigger(tmp_path: Path) -> Path:
+    """The true trigger of the bundled model: 3 x 3 white at row and column 24."""
+    mask = np.zeros((28, 28), np.float32)
+    mask[24:27, 24:27] = 1
+    np.savez(tmp_path / "arrays-class7.npz", mask=mask, pattern=mask[None])
+    return tmp_path / "arrays-class7.npz"
+
+
+@pytest.fixture
+def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """No scans, which take long: every model is acquitted. Gives the seeds that were asked for."""
+    seeds: list[int] = []
+
+    def scan(self: Bench, model: Model, seed: int) -> tuple[Verdict, list[Trigger]]:
+        seeds.append(seed)
+        return ACQUITTED, []
+
+    monkeypatch.setattr(Bench, "scan", scan)
+    return seeds
+
+
+def options(method: str = "auto", **values: Any) -> RepairOptions:
+    return RepairOptions(**{"method": method, "tolerance": 0.03, **values})
+
+
+def test_auto_goes_on_until_a_method_holds_the_accuracy(trigger: Path, scans: list[int], tmp_path: Path) -> None:
+    out = tmp_path / "out.onnx"
+    report = repair(bundled("trojaned.onnx"), DATA, out, options(tolerance=0.015), trigger)
+    assert report.out == out
+    assert report.after is not None
+    ((_, before),) = report.before.attack_success
+    ((_, after),) = report.after.attack_success
+    assert before.value > 0.95
+    assert after.value <= 0.1
+    assert report.after.clean_accuracy.value >= report.before.clean_accuracy.value - 0.015
+    assert [a.problem == "" for a in report.attempts] == [*[False] * (len(report.attempts) - 1), True]
+    assert report.scan is None
+    assert scans == [1000]
+    measured = measure(out, DATA, [trigger])
+    assert measured.attack_success[7].value <= 0.1
+    assert measured.sha256 != report.model.sha256
+
+
+def test_the_edited_weights_are_told(trigger: Path, scans: list[int], tmp_path: Path) -> None:
+    report = repair(bundled("trojaned.onnx"), DATA, tmp_path / "o.onnx", options("prune-neurons"), trigger)
+    assert set(report.edited) == {"onnx::Conv_40", "onnx::Conv_41"}
+    assert all(count > 0 for count in report.edited.values())
+
+
+def test_nothing_is_written_where_nothing_works(trigger: Path, scans: list[int], tmp_path: Path) -> None:
+    out = tmp_path / "out.onnx"
+    report = repair(bundled("trojaned.onnx"), DATA, out, options("prune-neurons", dead=0.0, tolerance=0.0), trigger)
+    assert report.out is None
+    assert report.reason
+    assert not out.exists()
+    assert not scans
+
+
+def test_nothing_is_written_where_nothing_was_found(scans: list[int], tmp_path: Path) -> None:
+    report = repair(bundled("clean.onnx"), DATA, tmp_path / "out.onnx", options())
+    assert report.out is None
+    assert "no trigger" in report.reason
+    assert not report.attempts
+    assert scans == [0]
+
+
+def test_what_a_rescan_finds_is_closed_in_the_next_round(
+    trigger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [(Verdict(Label.BACKDOORED, 1.0, (7,)), load_triggers(trigger)), (ACQUITTED, [])]
+    monkeypatch.setattr(Bench, "scan", lambda self, model, seed: answers.pop(0))
+    report = repair(bundled("trojaned.onnx"), DATA, tmp_path / "out.onnx", options("unlearn", tolerance=0.06), trigger)
+    assert [(a.round, bool(a.problem)) for a in report.attempts] == [(1, True), (2, False)]
+    assert "still finds a backdoor, of class 7" in report.attempts[0].problem
+    assert report.after is not None
+    assert len(report.after.attack_success) == len(report.before.attack_success) == 2
+    changed = {t.name for t in open_model(tmp_path / "out.onnx").graph.graph.initializer}
+    assert set(report.edited) <= changed
+
+
+def test_too_few_samples_are_told_with_the_number_needed(trigger: Path, scans: list[int], tmp_path: Path) -> None:
+    few = options("prune-neurons", samples=24)
+    report = repair(bundled("trojaned.onnx"), DATA, tmp_path / "out.onnx", few, trigger)
+    assert report.attempts[0].problem.startswith("needs 40 clean samples, half of them to work on, got 24")
+
+
+def test_classes_without_samples_are_told(trigger: Path, scans: list[int], tmp_path: Path) -> None:
+    with np.load(DATA) as arrays:
+        kept = ~np.isin(arrays["y"], [2, 5])
+        np.savez(tmp_path / "some.npz", x=arrays["x"][kept], y=arrays["y"][kept])
+    report = repair(
+        bundled("trojaned.onnx"), tmp_path / "some.npz", tmp_path / "o.onnx", options("prune-neurons"), trigger
+    )
+    assert any("class 2, 5" in note for note in report.notes)
+    measured = measure(bundled("trojaned.onnx"), tmp_path / "some.npz")
+    assert measured.classes[2].trials == 0
+
+
+def test_the_original_is_never_overwritten(trigger: Path, scans: list[int], tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(bundled("trojaned.onnx").read_bytes())
+    with pytest.raises(ModelError, match="never modified"):
+        repair(model, DATA, model, options("prune-neurons"), trigger)
+    assert model.read_bytes() == bundled("trojaned.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"method": "magic"}, "no repair 'magic'"), ({"settings": {"clp": {"u": 2}}, "method": "unlearn"}, "clp")],
+)
+def test_wrong_options_are_named(change: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=words):
+        repair(bundled("clean.onnx"), DATA, tmp_path / "o.onnx", replace(RepairOptions(), **change))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"mask": np.ones((28, 28))}, "mask .* and pattern"),
+        ({"mask": np.ones((28, 28)) * 255, "pattern": np.ones((1, 28, 28))}, r"in \[0, 1\] in mask"),
+        ({"mask": np.ones((28, 28)), "pattern": np.ones((1, 20, 28))}, "a mask"),
+        ({"mask": np.ones((28, 28)), "pattern": np.ones((1, 28, 28)), "target": 0.5}, "one whole number"),
+        ({"mask": np.ones((8, 8)), "pattern": np.ones((1, 8, 8)), "target": 1}, "for pictures"),
+        ({"mask": np.ones((28, 28)), "pattern": np.ones((1, 28, 28)), "target": 99}, "has 10 classes"),
+    ],
+)
+def test_wrong_trigger_files_are_told(arrays: dict[str, Any], words: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", **arrays)
+    with pytest.raises(OptionError, match=words):
+        measure(bundled("clean.onnx"), DATA, [tmp_path / "t.npz"], samples=40)
+
+
+def test_a_report_folder_gives_all_its_triggers(trigger: Path, tmp_path: Path) -> None:
+    with np.load(trigger) as arrays:
+        np.savez(tmp_path / "arrays-class3.npz", **arrays, target=4)
+    found: Sequence[Trigger] = load_triggers(tmp_path)
+    assert [t.target for t in found] == [4, 7]  # what the file says counts more than its name
+    with pytest.raises(OptionError, match="holds no arrays-class"):
+        load_triggers(bundled("truth.json").parent)
+
+
+def test_no_plugin_is_ranked_twice() -> None:
+    ranks = [type(method).rank for method in pipeline._methods(RepairOptions()).values()]
+    assert ranks == sorted(set(ranks))
