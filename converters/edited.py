@@ -64,16 +64,26 @@ def activations(model: Model, names: Sequence[str], inputs: NDArray[Any]) -> dic
     graph.graph.output.extend(ValueInfoProto(name=name) for name in names)
     content = drop_unused(graph).SerializeToString()
     fixed = model.facts.input.shape[0]
-    found: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
-    for chunk in _chunks(cast(inputs, model.facts.input.dtype), fixed):
-        for name, value in raw_outputs(content, chunk, names).items():
-            found[name].append(value)
-    return {name: np.concatenate(values)[: len(inputs)] for name, values in found.items()}
+    values = cast(inputs, model.facts.input.dtype)
+    try:
+        return _observed(content, values, names, fixed)
+    except ModelError:
+        if fixed:
+            raise
+        return _observed(content, values, names, 1)  # a free batch axis that a Reshape inside fixes to one
 
 
 def weight_values(model: Model) -> dict[str, TensorProto]:
     """Every weight of the file's main graph by its name: initializers, and Constant nodes by their output."""
     return dict(_named(model.graph))
+
+
+def _observed(content: bytes, inputs: NDArray[Any], names: Sequence[str], fixed: int | None) -> dict[str, NDArray[Any]]:
+    found: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+    for chunk in _chunks(inputs, fixed):
+        for name, value in raw_outputs(content, chunk, names).items():
+            found[name].append(value)
+    return {name: np.concatenate(values)[: len(inputs)] for name, values in found.items()}
 
 
 def _chunks(inputs: NDArray[Any], fixed: int | None) -> list[NDArray[Any]]:

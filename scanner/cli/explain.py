@@ -1,7 +1,8 @@
-"""``onnxray explain``: what a detector does, assumes and misses, from its own docstring."""
+"""``onnxray explain``: what a detector or a repair does, assumes and misses, from its own docstring."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from inspect import cleandoc, getdoc
 from typing import TYPE_CHECKING
@@ -13,34 +14,44 @@ from .flags import DETECTORS
 
 if TYPE_CHECKING:
     from ..detectors import Detector
+    from ..repairs import Repair
+
+    Plugin = type[Detector] | type[Repair]
+
+REPAIRS = "onnxray.scanner.repairs"
 
 
 @click.command()
-@click.argument("detector", type=click.Choice(names(DETECTORS)), metavar="[ID]", required=False)
-def explain(detector: str | None) -> None:
-    """Say what a detector does, what it assumes and misses, and its options; without ID, list them all."""
+@click.argument("method", type=click.Choice([*names(DETECTORS), *names(REPAIRS)]), metavar="[ID]", required=False)
+def explain(method: str | None) -> None:
+    """Say what a detector or a repair does, assumes and misses, and its options; without ID, list them all."""
     from ..detectors import Detector
+    from ..repairs import Repair
 
-    found = plugins(DETECTORS, Detector)  # type: ignore[type-abstract]
-    if detector is None:
-        _list(found)
-    else:
-        _explain(detector, found[detector])
-
-
-def _list(found: dict[str, type[Detector]]) -> None:
+    detectors = plugins(DETECTORS, Detector)  # type: ignore[type-abstract]
+    repairs = plugins(REPAIRS, Repair)  # type: ignore[type-abstract]
+    found: dict[str, Plugin] = {**repairs, **detectors}
+    if method is not None:
+        _explain(method, found[method])
+        return
     width = max(map(len, found), default=0)
+    _list("Detectors", dict(detectors), width)
+    _list("Repairs", dict(repairs), width)
+
+
+def _list(title: str, found: Mapping[str, Plugin], width: int) -> None:
+    click.echo(click.style(title, bold=True))
     for name, plugin in found.items():
         click.echo(f"{click.style(name.ljust(width), bold=True)}  {_doc(plugin).splitlines()[0]}")
 
 
-def _explain(name: str, plugin: type[Detector]) -> None:
+def _explain(name: str, plugin: Plugin) -> None:
     click.echo(f"{click.style(name, bold=True)}\n\n{_doc(plugin)}\n\n{click.style('Options', bold=True)}")
     for option in fields(plugin):
         click.echo(f"  --set {name}.{option.name}={_default(option)}")
 
 
-def _doc(plugin: type[Detector]) -> str:
+def _doc(plugin: Plugin) -> str:
     return cleandoc(getdoc(plugin) or "(no description)")
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import RepairError
+
 if TYPE_CHECKING:
     from ...converters import Model
     from ..samples import Samples
     from ..triggers import Trigger
 
-__all__ = ["Judge", "Score"]
+__all__ = ["Judge", "Score", "require_others"]
 
 
 class Score(NamedTuple):
@@ -21,6 +23,20 @@ class Score(NamedTuple):
 
     accuracy: float
     attack: float
+
+
+def require_others(samples: Samples, trigger: Trigger) -> Samples:
+    """The samples that are not of the trigger's target.
+
+    Raises:
+        RepairError: there is none.
+    """
+    others = samples.outside([trigger.target])
+    if not len(others):
+        raise RepairError(
+            f"every sample is of the trigger's target, class {trigger.target}; give samples of other classes"
+        )
+    return others
 
 
 class Judge:
@@ -31,7 +47,7 @@ class Judge:
         self.clean = samples.inputs()
         self.stamped: list[tuple[int, NDArray[np.float32]]] = []
         for trigger in triggers:
-            others = samples.outside([trigger.target])
+            others = require_others(samples, trigger)
             self.stamped.append((trigger.target, samples.domain.to_input(trigger.stamp(others.images))))
         self.before = self.score({})
 

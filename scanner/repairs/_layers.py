@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RepairError
+from ._judge import require_others
 
 if TYPE_CHECKING:
     from ...converters import Model
@@ -84,7 +85,7 @@ def activation_change(
     """How much more every unit answers to a stamped picture than to the same one clean, (units,); worst trigger."""
     changes = []
     for trigger in triggers:
-        others = samples.outside([trigger.target])
+        others = require_others(samples, trigger)
         stamped = samples.domain.to_input(trigger.stamp(others.images))
         pair = [unit_activations(model, layer, inputs, statistic) for inputs in (stamped, others.inputs())]
         change = (pair[0] - pair[1]).mean(0)

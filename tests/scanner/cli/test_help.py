@@ -61,16 +61,19 @@ def test_scan_help_tells_every_exit_code() -> None:
         assert code in shown
 
 
-def test_explain_lists_every_detector_with_one_line() -> None:
+DETECTORS, REPAIRS = names("onnxray.scanner.detectors"), names("onnxray.scanner.repairs")
+
+
+def test_explain_lists_every_method_with_one_line() -> None:
     lines = CliRunner().invoke(main, ["explain"]).stdout.splitlines()
-    assert [line.split()[0] for line in lines] == names("onnxray.scanner.detectors")
-    assert all(len(line.split()) > 3 for line in lines)
+    assert [line.split()[0] for line in lines] == ["Detectors", *DETECTORS, "Repairs", *REPAIRS]
+    assert all(len(line.split()) > 3 for line in lines if line not in ("Detectors", "Repairs"))
 
 
-@pytest.mark.parametrize("detector", names("onnxray.scanner.detectors"))
-def test_explain_shows_the_docstring_and_the_options(detector: str) -> None:
-    shown = CliRunner().invoke(main, ["explain", detector]).stdout
-    for part in ("Assumes", "Misses", f"--set {detector}."):
+@pytest.mark.parametrize("method", [*DETECTORS, *REPAIRS])
+def test_explain_shows_the_docstring_and_the_options(method: str) -> None:
+    shown = CliRunner().invoke(main, ["explain", method]).stdout
+    for part in ("Assumes", "Misses", f"--set {method}."):
         assert part in shown
 
 
