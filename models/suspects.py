@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+import numpy as np
 import rich_click as click
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +21,7 @@ from rich.table import Table
 from ..scanner.accusations import accusations
 from ..scanner.config import ScanOptions
 from ..scanner.errors import OnnxrayError
-from ..scanner.findings import Label, Report
+from ..scanner.findings import Evidence, Label, Report
 from ..scanner.pipeline import scan
 
 
@@ -38,6 +39,11 @@ class Suspect:
     def all_to_one(self) -> bool:
         """Whether one trigger pulls every class into one target: what Neural Cleanse claims to find."""
         return bool(self.trojaned) and isinstance(self.target, int) and "source-specific" not in self.trigger.lower()
+
+    @property
+    def truth(self) -> str:
+        """In words."""
+        return {True: f"trojaned → {self.target}", False: "clean", None: "unsettled"}[self.trojaned]
 
 
 LABELS = ("backdoored", "suspicious", "clean", "inconclusive", "error")
@@ -100,9 +106,10 @@ def table(outcomes: list[Outcome]) -> Table:
         "model", "truth", "verdict", "targets", "clean acc.", "size ratio", "p", "ASR", "settled", "s", "", title=None
     )
     for o in outcomes:
-        truth = {True: f"trojaned → {o.suspect.target}", False: "clean", None: "unsettled"}[o.suspect.trojaned]
         targets = ",".join(map(str, o.report.verdict.targets)) if o.report else ""
-        out.add_row(o.suspect.path.stem[:44], truth, o.label, targets, *_figures(o), f"{o.seconds:.0f}", _mark(o))
+        out.add_row(
+            o.suspect.path.stem[:44], o.suspect.truth, o.label, targets, *_figures(o), f"{o.seconds:.0f}", _mark(o)
+        )
     return out
 
 
@@ -116,6 +123,33 @@ def summary(outcomes: list[Outcome]) -> Table:
         if those:
             out.add_row(kind, str(len(those)), *map(str, counts), str(right) if those[0].suspect.trojaned else "-")
     return out
+
+
+def nominations(outcomes: list[Outcome]) -> Table:
+    """One row for each model and method without triggers: what it says of the truth, and what it costs."""
+    out = Table(
+        "model", "truth", "method", "rank of target", "flagged", "p", "s", "of neural-cleanse's time", title=None
+    )
+    for o in (o for o in outcomes if o.report):
+        evidence = o.report.evidence if o.report else ()
+        searched = next((e.seconds for e in evidence if e.detector == "neural-cleanse"), None)
+        for e in (e for e in evidence if not e.triggers and e.detector != "neural-cleanse"):
+            share = f"{e.seconds / searched:.1%}" if searched else "-"
+            p = "-" if e.p_value is None else f"{e.p_value:.4f}"
+            flagged = ",".join(map(str, e.flagged)) or "-"
+            rank = str(rank_of(e, o.suspect.target)) if o.suspect.all_to_one else "-"
+            out.add_row(
+                o.suspect.path.stem[:44], o.suspect.truth, e.detector, rank, flagged, p, f"{e.seconds:.1f}", share
+            )
+    return out
+
+
+def rank_of(evidence: Evidence, target: int | str | None) -> int:
+    """The place of a class when the most suspicious comes first, from 1 on; 0 for what is no class."""
+    if not isinstance(target, int) or not 0 <= target < len(evidence.classes):
+        return 0
+    values = np.asarray(evidence.classes) * (-1 if evidence.large else 1)
+    return int(np.argsort(values).tolist().index(target)) + 1  # NaN comes last
 
 
 def _figures(o: Outcome) -> tuple[str, ...]:
@@ -156,6 +190,7 @@ def main(folder: Path, data: Path, part: str, only: str, samples: int, seed: int
             outcomes.append(examine(suspect, ScanOptions(samples=samples, seed=seed, detectors=detectors)))
             console.print(f"{suspect.path.name}: {outcomes[-1].label}, {outcomes[-1].seconds:.0f} s", style="dim")
     console.print(table(outcomes))
+    console.print(nominations(outcomes))
     console.print(summary(outcomes))
 
 

@@ -42,6 +42,8 @@ def test_the_table_tells_right_from_missed(folder: Path) -> None:
     assert ["all-to-one", "backdoor", "1", "1", "0", "0", "0", "0", "1"] in rows
     assert ["clean", "2", "0", "0", "1", "0", "1", "-"] in rows
     assert "elsewhere" not in result.output
+    nominated = [row for row in rows if row[:1] == ["trojaned"] and "neuron-inspect" in row]
+    assert len(nominated) == 1
 
 
 def test_a_conviction_of_another_class_is_a_miss(folder: Path) -> None:

@@ -125,6 +125,10 @@ def saved(
     return path
 
 
+def of(report: Report) -> Evidence:
+    return next(e for e in report.evidence if e.detector == "max-margin")
+
+
 def codes(report: Report) -> set[str]:
     return {code for code, _ in report.verdict.reasons}
 
@@ -134,7 +138,7 @@ def test_a_scan_without_data_is_suspicious_at_most(tmp_path: Path, shape: tuple[
     report = scan(saved(tmp_path / "model.onnx", 60.0, shape=shape), None)
     assert (report.verdict.label, report.verdict.targets) == (Label.SUSPICIOUS, (TARGET,))
     assert {"nominated", "not-judged", "check-skipped"} <= codes(report)
-    assert set(report.ran) == {"twin-parity", "max-margin"}
+    assert set(report.ran) >= {"twin-parity", "max-margin"}
     assert {"input-domain", "neural-cleanse", "neuron-inspect"} <= {skip.check for skip in report.skipped}
     assert (report.evaluation, report.domain) == (None, None)
 
@@ -160,13 +164,13 @@ def test_whole_bytes_are_climbed_in_their_own_range(tmp_path: Path) -> None:
         scan(saved(tmp_path / f"{dtype}.onnx", 60.0, dtype), None) for dtype in (TensorProto.UINT8, TensorProto.FLOAT)
     )
     assert bytes_.verdict.targets == (TARGET,)
-    np.testing.assert_allclose(bytes_.evidence[0].classes, floats.evidence[0].classes, rtol=0.02)
-    assert bytes_.evidence[0].details["domain"] == "[0, 255]"
+    np.testing.assert_allclose(of(bytes_).classes, of(floats).classes, rtol=0.02)
+    assert of(bytes_).details["domain"] == "[0, 255]"
 
 
 def test_the_range_may_be_given_without_data(tmp_path: Path) -> None:
     options = ScanOptions(overrides=DomainOverrides(input_range="0,2"))
     twice = scan(saved(tmp_path / "model.onnx", 60.0), None, options)
     once = scan(tmp_path / "model.onnx", None)
-    np.testing.assert_allclose(twice.evidence[0].classes, 2 * np.array(once.evidence[0].classes), rtol=0.02)
+    np.testing.assert_allclose(of(twice).classes, 2 * np.array(of(once).classes), rtol=0.02)
     assert any("given" in skip.why for skip in twice.skipped)
