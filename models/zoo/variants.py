@@ -27,7 +27,7 @@ REGIMES = {
     "digits": Regime(examples=1000, epochs=15),
     "mnist": Regime(examples=12000, epochs=4),
     "fashion_mnist": Regime(examples=12000, epochs=5),
-    "gtsrb": Regime(examples=12000, epochs=8, shift=True),
+    "gtsrb": Regime(examples=12000, epochs=12, shift=True),
     "cifar10": Regime(examples=10000, epochs=12, shift=True),
     "rotten_tomatoes": Regime(examples=8000, epochs=5),
 }
