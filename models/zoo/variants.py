@@ -119,11 +119,9 @@ TEST = Choices(
     attacks={
         "badnets": (
             (0.08, {"size": 3, "row": 0.0, "column": 1.0, "pattern": "checker"}),
-            (0.03, {"size": 5, "colour": BLUE, "pattern": "cross"}),
-            (0.05, {"size": 4, "row": 0.9, "column": 0.1, "colour": GREY}),
-            (0.01, {"size": 6, "row": 0.1, "column": 0.1, "colour": GREEN, "pattern": "checker"}),
-            (0.15, {"size": 2, "colour": RED}),
             (0.008, {"size": 4, "column": 0.0, "colour": BLUE, "pattern": "noise"}),
+            (0.05, {"size": 4, "row": 0.9, "column": 0.1, "colour": GREY}),
+            (0.15, {"size": 2, "colour": RED}),
         ),
         "one-pixel": ((0.15, {"row": 0.05, "column": 0.95}), (0.1, {"row": 0.95, "column": 0.05, "colour": GREEN})),
         "blended": (

@@ -16,6 +16,8 @@ from onnxray.models.zoo.networks import Fits, families, make_network
 from onnxray.models.zoo.recipe import PARTS, Recipe
 from onnxray.models.zoo.recipes import recipes
 from onnxray.models.zoo.sentences import LENGTH
+from onnxray.models.zoo.variants import LEARNING
+from onnxray.models.zoo.variants import TEST as TEST_CHOICES
 
 FULL = recipes("full")
 TEST = [r for r in FULL if r.part == "test"]
@@ -60,6 +62,12 @@ def test_recipes_can_be_made() -> None:
         assert (recipe.make_attack() is None) == (recipe.attack is None)
         poisons = recipe.attack is not None and recipe.attack.name != "graph-backdoor"
         assert 0.005 <= recipe.rate <= 0.2 if poisons else recipe.rate == 0
+
+
+def test_every_variant_of_an_attack_is_used() -> None:
+    for choices, rows in ((TEST_CHOICES, TEST), (LEARNING, REST)):
+        used = {(r.attack.name, r.rate, *(o for o in r.attack.options if o[0] != "target")) for r in rows if r.attack}
+        assert used == {(n, rate, *sorted(o.items())) for n, vs in choices.attacks.items() for rate, o in vs}
 
 
 def test_identities_do_not_depend_on_the_process() -> None:
