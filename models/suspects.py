@@ -145,11 +145,12 @@ def nominations(outcomes: list[Outcome]) -> Table:
 
 
 def rank_of(evidence: Evidence, target: int | str | None) -> int:
-    """The place of a class when the most suspicious comes first, from 1 on; 0 for what is no class."""
+    """The place of a class, the most suspicious first, from 1 on and behind its equals; 0 for what is no class."""
     if not isinstance(target, int) or not 0 <= target < len(evidence.classes):
         return 0
     values = np.asarray(evidence.classes) * (-1 if evidence.large else 1)
-    return int(np.argsort(values).tolist().index(target)) + 1  # NaN comes last
+    ahead = values <= values[target]
+    return int(ahead.sum()) if ahead.any() else len(values)  # NaN is behind all
 
 
 def _figures(o: Outcome) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from shutil import copy
 import pytest
 from click.testing import CliRunner
 from onnxray.models.bundled_files import bundled
-from onnxray.models.suspects import Outcome, examine, main, read_manifest, summary
+from onnxray.models.suspects import Outcome, examine, main, rank_of, read_manifest, summary
 from onnxray.scanner.config import ScanOptions
-from onnxray.scanner.findings import Label
+from onnxray.scanner.findings import Evidence, Label
 
 SHARED = Path(__file__).parents[3] / "shared"
 needs_suspects = pytest.mark.skipif(
@@ -52,6 +52,14 @@ def test_a_conviction_of_another_class_is_a_miss(folder: Path) -> None:
     wrong = Outcome(type(suspect)(suspect.path, suspect.data, True, 3), outcome.report, "", 0.0)
     assert list(summary([wrong]).columns[-1].cells) == ["0"]
     assert list(summary([outcome]).columns[-1].cells) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("large", "target", "rank"), [(False, 2, 1), (False, 0, 3), (True, 0, 2), (True, 3, 4), (False, "x", 0)]
+)
+def test_the_rank_of_the_truth_counts_its_equals(large: bool, target: int | str, rank: int) -> None:
+    evidence = Evidence("method", (2.0, 2.0, 1.0, float("nan")), "figure", large=large)
+    assert rank_of(evidence, target) == rank
 
 
 @needs_suspects
