@@ -46,6 +46,9 @@ class Side:
     """Attack success by class, over all pictures that the model sees in another class."""
     flagged: list[int] | None
     """Classes whose mask is unusually small (5 % of clean models have one); None where not all were searched."""
+    shares: dict[str, float]
+    """Where the CPU time goes: the network's "forward" and "backward" passes, its "looks" without a gradient, and the
+    "rest"; empty on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,17 @@ def measure(
         _warm_up(asked, settings, loop, seed)
         takes = _in_turns(asked, searches, rounds, seed)
         both = _in_turns(asked, many, rounds, seed) if asked.classes > FEW_CLASSES else None
-    return _row(asked, takes, len(some), both)
+        shares = {name: _shares(asked, search) for name, search in searches.items()}
+    return _row(asked, takes, len(some), both, shares)
+
+
+def _shares(asked: Question, search: Search) -> dict[str, float]:
+    if asked.victims.images.is_cuda:
+        return {}
+    asked.seconds = {}
+    total = process_seconds(search)
+    spent, asked.seconds = {kind: s / total for kind, s in asked.seconds.items()}, None
+    return {**spent, "rest": max(0.0, 1 - sum(spent.values()))}
 
 
 def _warm_up(asked: Question, settings: SearchSettings, loop: Loop, seed: int) -> None:
@@ -122,8 +135,15 @@ def _warm_up(asked: Question, settings: SearchSettings, loop: Loop, seed: int) -
     _one_of_loop(asked, 0, replace(loop, epochs=1), seed)
 
 
-def _row(asked: Question, takes: dict[str, list[_Take]], some: int, many: dict[str, list[_Take]] | None) -> SearchRow:
-    ours, loop = _side(asked, takes["ours"], asked.classes), _side(asked, takes["loop"], some)
+def _row(
+    asked: Question,
+    takes: dict[str, list[_Take]],
+    some: int,
+    many: dict[str, list[_Take]] | None,
+    shares: dict[str, dict[str, float]],
+) -> SearchRow:
+    ours = _side(asked, takes["ours"], asked.classes, shares["ours"])
+    loop = _side(asked, takes["loop"], some, shares["loop"])
     both = sorted(ours.l1.keys() & loop.l1.keys())
     return SearchRow(
         model=asked.name,
@@ -185,7 +205,7 @@ def usual_settings(asked: Question) -> SearchSettings:
     return SearchSettings(micro_batch=asked.victims.pass_size)
 
 
-def _side(asked: Question, takes: Sequence[_Take], classes: int) -> Side:
+def _side(asked: Question, takes: Sequence[_Take], classes: int, shares: dict[str, float]) -> Side:
     triggers = takes[0].triggers  # each round finds the same
     return Side(
         seconds_per_class=statistics.median(t.seconds for t in takes) / classes,
@@ -194,6 +214,7 @@ def _side(asked: Question, takes: Sequence[_Take], classes: int) -> Side:
         l1={t.target: t.l1 for t in triggers},
         success={t.target: _success(asked, t) for t in triggers},
         flagged=_flagged(triggers, classes) if classes == asked.classes else None,
+        shares=shares,
     )
 
 

@@ -77,6 +77,9 @@ def _comparison(row: SearchRow) -> Iterator[tuple[str, str, str]]:
     yield "seconds a class", f"{ours.seconds_per_class:.2f}", f"{loop.seconds_per_class:.2f}"
     yield "pictures forward, a class", f"{ours.forward:,.0f}", f"{loop.forward:,.0f}"
     yield "pictures backward, a class", f"{ours.backward:,.0f}", f"{loop.backward:,.0f}"
+    for kind in ("forward", "backward", "looks", "rest"):
+        if kind in ours.shares or kind in loop.shares:
+            yield f"time in {kind}", f"{ours.shares.get(kind, 0.0):.0%}", f"{loop.shares.get(kind, 0.0):.0%}"
     yield "triggers found", str(len(ours.l1)), str(len(loop.l1))
     yield "lowest attack success", _lowest(ours), _lowest(loop)
     yield "unusually small", _flagged(ours), _flagged(loop)
