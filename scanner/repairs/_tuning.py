@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Tuned", "Tuning", "fine_tune", "goals"]
 
 _UNNAMED = "its twin is of another make, whose weights have no names; nothing to train"
+_ABOUT = 0.02  # costs this close are equal; of equals the latest counts, as more than the samples show goes on changing
+_LONGEST = 0.5  # norm of a step's gradient: the first stamped pictures, surely and wrongly classified, would overshoot
 _PLACES = {
     "BatchNormalization": (1, 2), "Conv": (1, 2), "ConvTranspose": (1, 2), "Gemm": (1, 2),
     "GroupNormalization": (1, 2), "InstanceNormalization": (1, 2), "LayerNormalization": (1, 2), "MatMul": (0, 1),
@@ -68,7 +70,7 @@ def fine_tune(
 
     Args:
         draw: gives an epoch's inputs (N, ...) in the model's domain, and the probabilities (N, K) to learn.
-        cost: how bad the twin is after an epoch; the best epoch is kept.
+        cost: how bad the twin is after an epoch, a share of the samples; the latest of about the best epochs is kept.
         start: weights to start from, as a repair gives them; the file's own if None.
 
     Raises:
@@ -79,14 +81,15 @@ def fine_tune(
     twin = model.torch
     if not isinstance(twin, Twin):
         raise RepairError(f"{model.path}: {_UNNAMED}")
-    best: Tuned | None = None
+    best, lowest = None, np.inf
     rng = np.random.default_rng(budget.seed)
     with _trained(model, twin, tuning, start or {}) as step:
         for epoch in range(1, tuning.epochs + 1):
             step(*draw(rng))
             now = cost(twin)
             budget.progress(f"training, epoch {epoch}", epoch / tuning.epochs)
-            if np.isfinite(now) and (best is None or now < best.cost):
+            lowest = min(lowest, now) if np.isfinite(now) else lowest
+            if now <= lowest + _ABOUT:
                 best = Tuned(twin.changes(), epoch, now)
             if budget.spent:
                 break
@@ -143,7 +146,7 @@ def _epoch(twin: Twin, optimiser: Any, inputs: Tensor, labels: Tensor, tuning: T
         )
         optimiser.zero_grad()
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_([w for group in optimiser.param_groups for w in group["params"]], 5.0)
+        torch.nn.utils.clip_grad_norm_([w for group in optimiser.param_groups for w in group["params"]], _LONGEST)
         optimiser.step()
 
 

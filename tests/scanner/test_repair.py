@@ -168,3 +168,19 @@ def test_a_report_folder_gives_all_its_triggers(trigger: Path, tmp_path: Path) -
 def test_no_plugin_is_ranked_twice() -> None:
     ranks = [type(method).rank for method in pipeline._methods(RepairOptions()).values()]
     assert ranks == sorted(set(ranks))
+
+
+def test_external_data_stays_external(trigger: Path, scans: list[int], tmp_path: Path) -> None:
+    import onnx
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    proto = onnx.load(bundled("trojaned.onnx"))
+    model, out = tmp_path / "in" / "model.onnx", tmp_path / "out" / "model.onnx"
+    onnx.save(proto, model, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    report = repair(model, DATA, out, options("prune-neurons"), trigger)
+    assert report.out == out
+    one, two = (folder.read_bytes() for folder in (tmp_path / "in" / "weights.bin", tmp_path / "out" / "weights.bin"))
+    assert len(one) == len(two)
+    assert one != two
+    assert out.read_bytes() == model.read_bytes()
