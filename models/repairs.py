@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from time import monotonic
 
@@ -42,7 +43,7 @@ _WORK = 400  # at most, of them, for scan and repair; at most half
 
 @dataclass(frozen=True)
 class Patch:
-    """A trigger as its makers describe it: opaque grey values in [0, 1] from a row and column on."""
+    """A trigger as its makers describe it: grey values in [0, 1] from a row and column on; NaN leaves a pixel alone."""
 
     target: int
     row: int
@@ -54,7 +55,7 @@ class Patch:
         mask, pattern = np.zeros((height, width), np.float32), np.zeros((channels, height, width), np.float32)
         values = np.asarray(self.values, np.float32)
         place = np.s_[self.row : self.row + values.shape[0], self.column : self.column + values.shape[1]]
-        mask[place], pattern[(slice(None), *place)] = 1, values
+        mask[place], pattern[(slice(None), *place)] = ~np.isnan(values), np.nan_to_num(values)
         return Trigger(self.target, mask, pattern)
 
 
@@ -62,11 +63,13 @@ def _square(target: int, row: int, column: int, size: int, value: float = 1.0) -
     return Patch(target, row, column, ((value,) * size,) * size)
 
 
+_SIX_PIXELS = ((nan, nan, 1, nan, 1), (nan, nan, nan, 1, nan), (1, nan, 1, nan, 1))
 TRIGGERS = {
     "shihaozhao_mnist_badnet": ("mnist", _square(0, 25, 25, 2)),
     "smu_mnist_mlp_badnet_w1": ("mnist", _square(5, 0, 0, 3)),
     "zkp_mnist_backdoor_cnn": ("mnist", _square(0, 25, 25, 3, 0.4388)),
     "nad_cifar10_wrn16_student_backdoored_t5": ("cifar10", Patch(5, 29, 29, ((0, 0, 1), (0, 1, 0), (1, 0, 1)))),
+    "dillonsd_mnist_tflite_badnets_trigger_all_to_one_quantized": ("mnist", Patch(0, 25, 23, _SIX_PIXELS)),
     "dillonsd_mnist_badnets_single_pixel_all_to_one": ("mnist", _square(0, 27, 27, 1)),
 }
 """File name without its suffix -> data set and trigger, from the folder's manifest and the makers' code."""

@@ -11,9 +11,10 @@ from onnxray.scanner.triggers import Trigger
 
 
 def test_a_patch_becomes_a_trigger_at_its_place() -> None:
-    trigger = Patch(3, 1, 2, ((0.5, 1.0),)).trigger(3, 4, 5)
+    trigger = Patch(3, 1, 2, ((0.5, 1.0, float("nan")),)).trigger(3, 4, 5)
     assert trigger.target == 3
     assert trigger.mask.sum() == 2
+    assert not np.isnan(trigger.pattern).any()
     np.testing.assert_allclose(trigger.pattern[:, 1, 2:4], [[0.5, 1.0]] * 3)
 
 
