@@ -61,7 +61,8 @@ def _checked(command: object, where: str) -> click.Command:
 def main() -> None:
     """Find backdoors in ONNX classifiers, with a trigger that proves them.
 
-    A scan needs the model and a few hundred clean labelled pictures of the kind that the model is meant for.
+    A scan needs the model and a few hundred clean labelled pictures of the kind that the model is meant for; without
+    pictures it can be suspicious, and never clear a model.
 
     \b
     Examples:
