@@ -49,8 +49,8 @@ class Question:
     def _time_backward(self, pictures: Tensor, out: Tensor) -> None:
         """Count the time from when the gradient comes to the logits until it leaves the pictures."""
         begun: list[float] = []
-        out.register_hook(lambda gradient: begun.append(thread_time()))
-        pictures.register_hook(lambda gradient: self._spent("backward", begun[-1]))
+        out.register_hook(lambda gradient: begun.append(thread_time()))  # type: ignore[no-untyped-call]
+        pictures.register_hook(lambda gradient: self._spent("backward", begun[-1]))  # type: ignore[no-untyped-call]
 
     def _spent(self, kind: str, started: float) -> None:
         if self.seconds is not None:
