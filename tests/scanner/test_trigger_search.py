@@ -1,5 +1,6 @@
 """The search on a linear classifier with one planted shortcut, small enough to know the answer."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,16 @@ def test_pictures_are_split_where_even_one_search_has_too_many() -> None:
     assert largest == 8
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One worker, whatever the machine: so that passes are as large as they may be."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_where_memory_does_not_do_the_same_is_found_in_smaller_passes() -> None:
     model, victims = shortcut_model()
     sizes_seen: list[int] = []
