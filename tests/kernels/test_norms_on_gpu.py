@@ -2,10 +2,7 @@
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,30 +11,17 @@ from onnxray.kernels.activation_norms import activation_norms, backend_for
 from onnxray.kernels.norms.launch import plan_for
 from onnxray.kernels.norms.reference import reference_norms
 
-HERE = Path(__file__).parent
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 
 
-def run(script: str, interpret: bool) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", str(HERE / script)],
-        env=environment | ({"TRITON_INTERPRET": "1"} if interpret else {}),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
 @needs_triton
-def test_interpreted_values_are_those_of_float64() -> None:
+def test_interpreted_values_are_those_of_float64(run: Callable[..., Any]) -> None:
     done = run("interpreted_norms.py", interpret=True)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
 @pytest.fixture(scope="module")
-def compiled() -> list[dict[str, Any]]:
+def compiled(run: Callable[..., Any]) -> list[dict[str, Any]]:
     done = run("norms_ahead_of_time.py", interpret=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -2,10 +2,8 @@
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -13,30 +11,17 @@ from onnxray.kernels.activation_norms import backend_for
 from onnxray.kernels.stamp import plain_stamp, stamp
 from onnxray.kernels.stamping.launch import gradient_grid, stamp_grid
 
-HERE = Path(__file__).parent
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 
 
-def run(script: str, interpret: bool) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", str(HERE / script)],
-        env=environment | ({"TRITON_INTERPRET": "1"} if interpret else {}),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
 @needs_triton
-def test_interpreted_values_and_gradients_are_those_of_float64() -> None:
+def test_interpreted_values_and_gradients_are_those_of_float64(run: Callable[..., Any]) -> None:
     done = run("interpreted_stamp.py", interpret=True)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
 @needs_triton
-def test_they_compile_for_gpus_that_are_not_here_and_spill_nothing() -> None:
+def test_they_compile_for_gpus_that_are_not_here_and_spill_nothing(run: Callable[..., Any]) -> None:
     done = run("stamp_ahead_of_time.py", interpret=False)
     assert done.returncode == 0, done.stderr[-2000:]
     compiled = [json.loads(line) for line in done.stdout.splitlines()]

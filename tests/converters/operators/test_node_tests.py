@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from onnxray.models.conversion.node_gradients import Slope, check_gradient
-from onnxray.models.conversion.node_tests import Case, Outcome, cases, run
+from onnxray.models.conversion.node_tests import Case, Outcome, Result, cases, run
 
 _TEXT = ("RegexFullMatch", "StringConcat", "StringSplit", "StringNormalizer")
 _REFUSED = {  # start of the name -> the start of the reason; whatever else fails, fails here
@@ -19,9 +19,12 @@ _OTHERWISE = ("test_resize_downsample_scales_cubic_align_corners", "test_resize_
 _COARSE = ("test_attention_24_qk_matmul_output_mode3_softmax_precision",)
 
 
+_RESULTS: dict[str, Result] = {}  # each test is converted and run once
+
+
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 def test_values_and_gradient(case: Case) -> None:
-    result = run(case)
+    result = ran(case)
     if result.outcome is not Outcome.MATCH:
         assert _expected(case, result.reason), result.reason
     elif case.name not in _COARSE:
@@ -31,7 +34,7 @@ def test_values_and_gradient(case: Case) -> None:
 
 def test_most_of_the_standard_matches() -> None:
     """A guard against a loader that finds nothing, or a change that turns every test into a refusal."""
-    outcomes = [run(case).outcome for case in cases()]
+    outcomes = [ran(case).outcome for case in cases()]
 
     assert outcomes.count(Outcome.MATCH) >= 1800
 
@@ -52,6 +55,12 @@ def test_a_wrong_gradient_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(found.__dict__, "function", lambda x: torch.tanh(x).detach() + x - x.detach())
 
     assert check_gradient(case).slope is Slope.DIFFERS
+
+
+def ran(case: Case) -> Result:
+    if case.name not in _RESULTS:
+        _RESULTS[case.name] = run(case)
+    return _RESULTS[case.name]
 
 
 def _expected(case: Case, reason: str) -> bool:
