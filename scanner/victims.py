@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
-__all__ = ["Victims"]
+if TYPE_CHECKING:
+    from ..converters import Model
+    from .samples import Samples
+
+__all__ = ["Victims", "question"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,3 +44,11 @@ class Victims:
         """Attack success (R,) of R triggers over all pictures, given the classes (R, N) of the stamped ones."""
         hits, counted = self.turned(classes, targets)
         return hits / counted.clamp(min=1)
+
+
+def question(model: Model, samples: Samples, device: str) -> tuple[Callable[[Tensor], Tensor], Victims]:
+    """The model as a function of raw pictures, and the pictures with what the original file says of them."""
+    twin = model.torch
+    images = torch.from_numpy(samples.images).to(device)
+    predicted = torch.from_numpy(model.predict(samples.inputs())).to(device)
+    return lambda x: twin(samples.domain.to_input(x)), Victims(images, predicted)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ...converters import open_model
+from ...scanner import victims
 from ...scanner.domain_search import find_domain
 from ...scanner.errors import OptionError
 from ...scanner.images import load_images
-from ...scanner.victims import Victims
 
 __all__ = ["Question", "question"]
 
@@ -24,7 +24,7 @@ class Question:
     """A model as a function of raw pictures that counts what passes through it, and the pictures to turn."""
 
     network: Callable[[Tensor], Tensor]
-    victims: Victims
+    victims: victims.Victims
     classes: int
     name: str = ""
     forward: int = field(default=0, init=False)
@@ -69,7 +69,4 @@ def question(model: Path, data: Path, *, pictures: int = 320, device: str = "cpu
     if not choice.beats_chance:
         raise OptionError(choice.complaint)
     opened.build_twin(samples.inputs(), device)
-    twin = opened.torch
-    images = torch.from_numpy(samples.images).to(device)
-    predicted = torch.from_numpy(opened.predict(samples.inputs())).to(device)
-    return Question(lambda x: twin(samples.domain.to_input(x)), Victims(images, predicted), opened.classes, model.name)
+    return Question(*victims.question(opened, samples, device), opened.classes, model.name)

@@ -48,7 +48,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(f"expected numbers with commas between them, got {value!r}") from None
 
 
-def _settings(
+def settings_of(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, dict[str, object]]:
     """ "neural-cleanse.steps=500" ... as id -> option -> value; the methods themselves read the values."""
@@ -97,7 +97,7 @@ _SCAN = (
     _scan(
         "--set",
         "settings",
-        callback=_settings,
+        callback=settings_of,
         metavar="ID.OPTION=VALUE",
         multiple=True,
         help="Option of a method (see onnxray explain), may be repeated.",

@@ -14,7 +14,7 @@ from ...converters.messages import one_line
 from ..errors import OptionError
 from ..registry import names
 from .exit_codes import DEBUG, ExitCode
-from .flags import PATH, _settings, input_flags
+from .flags import PATH, input_flags, settings_of
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> N
     help="Most pictures used: half to work on, half held out.",
 )  # fmt: skip
 @click.option(
-    "--set", "settings", callback=_settings, metavar="ID.OPTION=VALUE", multiple=True,
+    "--set", "settings", callback=settings_of, metavar="ID.OPTION=VALUE", multiple=True,
     help="Option of a method, or of neural-cleanse, which scans; may be repeated.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**30), metavar="N", default=0, show_default=True, help="Of randomness.")

@@ -72,10 +72,12 @@ class NeuralCleanse(Detector):
 
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
         """Yield one Evidence: each class's smallest mask as a share of the picture, and the triggers to verify."""
+        from ..victims import question
+
         if samples is None:
             raise ValueError("neural-cleanse expected samples, got None")
         started = monotonic()
-        logits, victims = _question(model, samples, budget.device)
+        logits, victims = question(model, samples, budget.device)
         chosen = self._choose(logits, victims, model.classes, budget)
         found = self._search(logits, victims, chosen.chosen, budget)
         reached = [f for f in found if f.trigger]
@@ -145,15 +147,3 @@ class NeuralCleanse(Detector):
         settings = StrengthenSettings(growth=self.growth, batch=self.batch)
         strong = strengthen(logits, victims, triggers, settings, lambda: not budget.spent)
         return sorted(strong, key=lambda t: t.l1)
-
-
-def _question(model: Model, samples: Samples, device: str) -> tuple[Callable[[Tensor], Tensor], Victims]:
-    """The model as a function of raw pictures, and the pictures with what the original file says of them."""
-    import torch
-
-    from ..victims import Victims
-
-    twin = model.torch
-    images = torch.from_numpy(samples.images).to(device)
-    predicted = torch.from_numpy(model.predict(samples.inputs())).to(device)
-    return lambda x: twin(samples.domain.to_input(x)), Victims(images, predicted)
