@@ -106,6 +106,7 @@ class Evidence:
         loose: whether the sizes in ``classes`` are whatever a weak search came down to, far from the smallest there
             are; such evidence can convict, by stricter rules, and never acquits.
         large: whether a class is suspicious for a large statistic instead of a small one.
+        sizes: whether the statistic is a size, so that ratios of it mean something.
         maps: pictures (H, W) in [0, 1] to show, by name, such as "heatmap-class7".
     """
 
@@ -121,6 +122,7 @@ class Evidence:
     controls: tuple[int, ...] = ()
     loose: bool = False
     large: bool = False
+    sizes: bool = False
     maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property

@@ -84,6 +84,7 @@ class MaxMargin(Detector):
             score=extremity(strongest, compared, self.rate, len(controls)),
             p_value=p_value(strongest, compared, len(controls)) if order else None,
             seconds=monotonic() - started,
+            sizes=True,
             details={
                 "anomaly_index": [round(float(v), 3) if isfinite(v) else None for v in index],
                 "cut": usual,

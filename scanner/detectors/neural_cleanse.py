@@ -97,6 +97,7 @@ class NeuralCleanse(Detector):
             p_value=p_value(float(index[suspects[0]]), compared, controls) if suspects else None,
             triggers=tuple(triggers),
             seconds=monotonic() - started,
+            sizes=True,
             controls=chosen.controls,
             details={
                 "anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in index],

@@ -87,6 +87,7 @@ class PatchSearch(Detector):
             score=size_score(sizes),
             triggers=tuple(triggers),
             seconds=monotonic() - started,
+            sizes=True,
             details={
                 "anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in index],
                 "complete": not budget.spent,

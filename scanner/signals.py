@@ -1,0 +1,76 @@
+"""Everything that was measured of each class, as numbers on scales that do not depend on the method or on K."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import log10
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .findings import Evaluation, Evidence
+from .outliers import p_value
+
+__all__ = ["MOST", "Signals", "signals"]
+
+Signals = Mapping[str, tuple[float, ...]]
+"""Name -> one value for each class; NaN where it was not measured. More is more suspicious, 0 is unsuspicious."""
+
+MOST = 4.0
+"""Where every signal ends: one chance in ten thousand, or a sixteenth of the median size."""
+_TINY = 1e-12
+
+
+def signals(evidence: Sequence[Evidence], evaluation: Evaluation | None, classes: int) -> Signals:
+    """Two signals of each method, for each of K classes.
+
+    ``METHOD.rare`` is -log10 of the chance that the most extreme class of a clean model with as many classes stands out
+    as far (`outliers.p_value`; so it knows K). ``METHOD.far`` is how many times as small, or as large, the class's
+    statistic is as the median, in powers of two; only for statistics that are sizes, which have a zero. Both end at
+    `MOST`. A trigger's signals are multiplied by what it achieved on the verification half: its attack success above
+    one half, doubled.
+    """
+    judged = {id(trigger): rate.value for trigger, rate in (evaluation.attack_success if evaluation else ())}
+    table: dict[str, tuple[float, ...]] = {}
+    for e in evidence:
+        if len(e.classes) != classes:
+            continue
+        worth = _worth(e, judged, classes)
+        for name, values in (("rare", _rare(e, classes)), ("far", _far(e))):
+            if np.isfinite(values).any():
+                # A class that was searched and never reached is as far from suspicious as can be.
+                known = values if e.controls else np.nan_to_num(values, nan=0.0)
+                table[f"{e.detector}.{name}"] = tuple((known * worth).tolist())
+    return table
+
+
+def _rare(e: Evidence, classes: int) -> NDArray[np.float64]:
+    told = e.details.get("anomaly_index")
+    if not isinstance(told, Sequence) or len(told) != classes:
+        return np.full(classes, np.nan)
+    index = [float("nan") if v is None else float(v) for v in told]
+    compared = classes if e.controls else sum(np.isfinite(index))
+    chance = [float("nan") if np.isnan(i) else p_value(i, compared, len(e.controls)) for i in index]
+    return np.asarray([abs(min(MOST, -log10(p))) if p == p else p for p in chance])
+
+
+def _far(e: Evidence) -> NDArray[np.float64]:
+    """Powers of two from the median of the classes that say what is usual, towards the suspicious side; 0 beyond it."""
+    sizes = np.asarray(e.classes, dtype=float)
+    usual = sizes[list(e.usual)]
+    usual = usual[np.isfinite(usual)]
+    if not (e.sizes) or len(usual) < 2 or np.median(usual) <= 0:
+        return np.full(len(sizes), np.nan)
+    powers = np.log2(np.clip(sizes, _TINY, None) / np.median(usual))
+    away: NDArray[np.float64] = np.clip(powers if e.large else -powers, 0, MOST)
+    return away
+
+
+def _worth(e: Evidence, judged: Mapping[int, float], classes: int) -> NDArray[np.float64]:
+    """1 where nothing was judged; a class with judged triggers is worth what the weakest of them achieves."""
+    worth = np.ones(classes)
+    for target in {t.target for t in e.triggers}:
+        rates = [judged[id(t)] for t in e.triggers if t.target == target and id(t) in judged]
+        if rates:
+            worth[target] = max(0.0, 2 * min(rates) - 1)
+    return worth
