@@ -78,12 +78,16 @@ class Rate:
 
 @dataclass(frozen=True)
 class Finding:
-    """One static observation about the file: which rule, where, how bad, in words."""
+    """One static observation about the file: which rule, where, how bad, in words.
+
+    ``path``: nodes from the input to the effect, where there is such a path.
+    """
 
     rule: str
     severity: Severity
     location: str
     message: str
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ class Finding(Struct, frozen=True):
     severity: Severity
     location: str
     message: str
+    path: Annotated[list[str], Meta(description="nodes from the input to the effect; empty where there is no path")]
 
 
 class Check(Struct, frozen=True):

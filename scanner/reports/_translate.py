@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..domain import DomainChoice, InputDomain
-from ..findings import Evaluation, Evidence, Report
+from ..findings import Evaluation, Evidence, Finding, Report
 from ..version import __version__
 from . import Artifacts
 from . import _contract as out
 from ._triggers import lowest_success
 
-__all__ = ["contract_of"]
+__all__ = ["contract_of", "finding_of"]
 
 
 def contract_of(report: Report, artifacts: Artifacts) -> out.Contract:
@@ -26,7 +26,7 @@ def contract_of(report: Report, artifacts: Artifacts) -> out.Contract:
         model=_model(report),
         verdict=_verdict(report),
         evidence=[_evidence(e, artifacts.files.get(e.detector, {})) for e in report.evidence],
-        findings=[out.Finding(_text(f.rule), f.severity, _text(f.location), _text(f.message)) for f in report.findings],
+        findings=[finding_of(f) for f in report.findings],
         coverage=_coverage(report),
         evaluation=_evaluation(report, report.evaluation) if report.evaluation else None,
         timings=dict(report.timings),
@@ -111,6 +111,17 @@ def _evidence(evidence: Evidence, files: Mapping[str, str]) -> out.Evidence:
         seconds=evidence.seconds,
         artifacts=dict(files),
         details=_plain_values(evidence.details),
+    )
+
+
+def finding_of(finding: Finding) -> out.Finding:
+    """A static finding in the shape of the contract."""
+    return out.Finding(
+        rule=_text(finding.rule),
+        severity=finding.severity,
+        location=_text(finding.location),
+        message=_text(finding.message),
+        path=[_text(node) for node in finding.path],
     )
 
 

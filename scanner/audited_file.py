@@ -1,0 +1,84 @@
+"""What a static rule sees: one file, read and parsed, with nothing in it believed, run or fetched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..converters.limits import MAX_BYTES, read_file
+from .errors import ModelError
+from .scopes import Scope, scopes
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+    from ..converters import Model
+
+__all__ = ["AuditedFile"]
+
+
+@dataclass(frozen=True, eq=False)
+class AuditedFile:
+    """An ONNX file as it lies on the disk; unlike ``Model`` it need be neither valid nor a classifier.
+
+    Attributes:
+        path: as given; files of external data are sought beside it.
+        content: the file's bytes.
+        proto: ``content`` parsed. External data is NOT in it: rules decide on its place, none reads it unasked.
+        sha256: of ``content`` alone.
+    """
+
+    path: Path
+    content: bytes
+    proto: ModelProto
+    sha256: str
+
+    @classmethod
+    def open(cls, path: Path, max_bytes: int = MAX_BYTES) -> AuditedFile:
+        """Read and parse a file.
+
+        Raises:
+            ModelError: no such file, too large, visibly something else, or no ONNX message.
+        """
+        content = read_file(path, min(max_bytes, MAX_BYTES))
+        return cls(path, content, _parsed(path, content), hashlib.sha256(content).hexdigest())
+
+    @classmethod
+    def of(cls, model: Model) -> AuditedFile:
+        """The file behind an open model; for one of another framework, what it was converted to."""
+        if not model.facts.converted:
+            return cls.open(Path(model.path))
+        content = model.graph.SerializeToString()
+        return cls(Path(model.path), content, model.graph, hashlib.sha256(content).hexdigest())
+
+    @property
+    def size(self) -> int:
+        """Length of ``content`` in bytes."""
+        return len(self.content)
+
+    @cached_property
+    def scopes(self) -> tuple[Scope, ...]:
+        """Every list of nodes in the file: the graph first, then bodies, functions and their attributes' defaults."""
+        return tuple(scopes(self.proto))
+
+    def nodes(self) -> Iterator[tuple[Scope, NodeProto]]:
+        """Every node with the scope that it stands in."""
+        return ((scope, node) for scope in self.scopes for node in scope.nodes)
+
+
+def _parsed(path: Path, content: bytes) -> ModelProto:
+    from google.protobuf.message import DecodeError
+    from onnx import ModelProto
+
+    proto = ModelProto()
+    try:
+        proto.ParseFromString(content)
+    except DecodeError:
+        raise ModelError(f"{path}: truncated or not ONNX; download or export it again") from None
+    if not proto.HasField("graph"):
+        raise ModelError(f"{path}: expected an ONNX model with a graph, got none; check that it is ONNX")
+    return proto
