@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import rich_click as click
 
+from .bench.command import detection
 from .speed.command import speed
 
 __all__ = ["bench"]
@@ -11,7 +12,8 @@ __all__ = ["bench"]
 
 @click.group()
 def bench() -> None:
-    """Measure how fast the tool is on this machine."""
+    """Measure how often the tool is right, beside its peers, and how fast it is on this machine."""
 
 
+bench.add_command(detection)
 bench.add_command(speed)

@@ -1,0 +1,57 @@
+"""One run of a peer, as a record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ...scanner.config import ScanOptions
+from ...scanner.detection import verify_twin
+from ...scanner.errors import TwinError
+from ...scanner.gathering import gather
+from ...scanner.ledger import Ledger
+from ...scanner.opening import open_running
+from .record import Record
+
+__all__ = ["answered", "peers"]
+
+PEERS = "onnxray.models.bench.peers"
+
+
+def peers() -> dict[str, Any]:
+    """The peers that there are, id -> class."""
+    found = getattr(import_module(PEERS), "peers", dict) if find_spec(PEERS) else dict
+    return dict(found())
+
+
+def answered(record: Record, path: Path, data: Path | None, seed: int) -> Record:
+    """The record with what the peer says; its input domain and its twin are found as for our own scan.
+
+    Raises:
+        OnnxrayError: the model cannot be put to it.
+    """
+    ledger = Ledger(lambda text, fraction: None)
+    with ledger.stage("open"):
+        model = open_running(path, None)
+    with ledger.stage("samples"):
+        _, samples = gather(model, data, ScanOptions(seed=seed, samples=max(2, record.samples_used)), ledger)
+    with ledger.stage("twin"):
+        if verify_twin(model, samples, "cpu", ledger) is None:
+            raise TwinError(ledger.failures[-1].why)
+    with ledger.stage("detect"):
+        result = peers()[record.who]().run(model, samples, seed)
+
+    return replace(
+        record,
+        classes=model.classes,
+        label="flagged" if result.flagged else "clean",
+        score=float(result.score),
+        named=(result.target,) if result.flagged and result.target is not None else (),
+        best=result.target,
+        flagged=bool(result.flagged),
+        timings=dict(ledger.seconds),
+        note=result.note,
+    )
