@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .findings import Evaluation, Evidence, Rate
+from .mask_size import MaskNorm
 from .outliers import anomaly_index, p_value
 
 __all__ = ["Accusation", "Policy", "accusations"]
@@ -81,6 +82,7 @@ class Accusation:
         seeds: how many independent searches found a trigger for it.
         compared: classes with a trigger, this one included.
         loose: whether the sizes are those of a search without gradients.
+        norm: what a size is; ``share`` is the root mean square of the mask for l2.
     """
 
     target: int
@@ -92,6 +94,7 @@ class Accusation:
     seeds: int
     compared: int
     loose: bool = False
+    norm: MaskNorm = "l1"
 
     def convicts(self, policy: Policy) -> bool:
         """Whether its triggers work on unseen pictures, in every seed, and are far too small beside the others'."""
@@ -112,7 +115,15 @@ class Accusation:
         """Whether its mask is smaller than it should be."""
         if self.loose:
             return self.ratio <= policy.loose_suspicious_ratio and self.share <= policy.loose_suspicious_share
-        return self.ratio <= policy.suspicious_ratio or self.share <= policy.tiny_share
+        tiny = self.norm == "l1" and self.share <= policy.tiny_share
+        return self.ratio <= policy.suspicious_ratio or tiny
+
+    @property
+    def extent(self) -> str:
+        """Its size in words: how much of the picture it covers, or how strongly it changes all of it."""
+        if self.norm == "l2":
+            return f"changes the picture by {self.share:.1%} of full strength (root mean square)"
+        return f"covers {self.share:.1%} of the picture"
 
     @property
     def score(self) -> float:
@@ -149,6 +160,7 @@ def accusations(evidence: Sequence[Evidence], evaluation: Evaluation | None) -> 
                 seeds=len({t.seed for t in triggers}),
                 compared=len(others) + 1,
                 loose=e.loose,
+                norm=triggers[0].norm,
             )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .mask_size import MaskNorm, mask_size
 from .victims import Victims
 
 __all__ = ["BestTriggers"]
@@ -23,22 +24,22 @@ class BestTriggers:
     candidates are a little too small and fail on a handful of pictures, always about the same ones.
 
     Attributes:
-        l1: (R,) sum of the best mask; infinite before there is one.
+        size: (R,) of the best mask, in pixels; infinite before there is one.
         success: (R,) its attack success, in [0, 1].
         mask: (R, 1, H, W).
         pattern: (R, C, H, W).
     """
 
-    def __init__(self, victims: Victims, targets: Tensor, asr: float) -> None:
-        """Args: the pictures, the target (R,) of each search, and the attack success that is asked for."""
+    def __init__(self, victims: Victims, targets: Tensor, asr: float, norm: MaskNorm = "l1") -> None:
+        """Args: the pictures, the target (R,) of each search, the attack success asked for, and what size is."""
         images, rows = victims.images, len(targets)
-        self._targets = targets
+        self._targets, self._norm = targets, norm
         self._misses = torch.zeros(rows, len(images), device=images.device)
         self._counts = victims.predicted != targets[:, None]  # (R, N); others are left out, and come last
         counted = self._counts.sum(1)
         self._allowed = torch.floor((1 - asr) * counted + 1e-4)
         self._counted = counted.clamp(min=1)
-        self.l1 = torch.full((rows,), torch.inf, device=images.device)
+        self.size = torch.full((rows,), torch.inf, device=images.device)
         self.success = torch.zeros(rows, device=images.device)
         self.mask = torch.zeros(rows, 1, *images.shape[2:], device=images.device)
         self.pattern = torch.zeros(rows, *images.shape[1:], device=images.device)
@@ -80,6 +81,6 @@ class BestTriggers:
         return 16 if done < 32 else 1 << 30
 
     def _store(self, rows: Tensor, masks: Tensor, patterns: Tensor, misses: Tensor) -> None:
-        self.l1[rows] = masks.sum((1, 2, 3))
+        self.size[rows] = mask_size(masks, self._norm)
         self.success[rows] = 1 - misses / self._counted[rows]
         self.mask[rows], self.pattern[rows] = masks, patterns

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from ..kernels.stamp import stamp
 from .adam import Adam
+from .mask_size import MaskNorm, mask_size
 from .parallel import Map
 from .victims import Victims
 
@@ -54,6 +55,7 @@ class Descent:
         passes: int,
         run_all: Map,
         workers: int,
+        norm: MaskNorm = "l1",
     ) -> None:
         """Begin R = seeds x targets searches, seed by seed.
 
@@ -67,9 +69,10 @@ class Descent:
             passes: pictures in one forward pass.
             run_all: the map that works on pieces side by side.
             workers: how many it works on at once.
+            norm: what the size of a mask is.
         """
         self.logits, self.victims = logits, victims
-        self.run_all, self.workers, self.passes = run_all, workers, passes
+        self.run_all, self.workers, self.passes, self.norm = run_all, workers, passes, norm
         images = victims.images
         self._images = images.contiguous(memory_format=torch.channels_last)  # convolutions run faster so
         self.targets = torch.tensor(targets, device=images.device).repeat(len(seeds))
@@ -86,7 +89,7 @@ class Descent:
         return unsquash(largest * uniform).to(self.victims.images.device)
 
     def step(self, live: Tensor, cost: Tensor, batch: int) -> Step:
-        """One Adam step on CE + lambda |m|_1 of the live searches (L,), on the next pictures of their seed.
+        """One Adam step on CE + lambda |m| of the live searches (L,), on the next pictures of their seed.
 
         Args:
             live: (L,) the searches, in ascending order.
@@ -109,7 +112,7 @@ class Descent:
         out = self.classify(index, masks, patterns)  # (L, B, K)
         wanted = targets.repeat_interleave(index.shape[1])
         error = cross_entropy(out.flatten(0, 1), wanted, reduction="none").view(index.shape).mean(1)
-        loss = error + cost * masks.sum((1, 2, 3))
+        loss = error + cost * mask_size(masks, self.norm)
         mask, pattern = torch.autograd.grad(loss.sum(), parameters)
         return mask, pattern, error.detach(), *self.victims.turned(out.argmax(-1), targets, index)
 

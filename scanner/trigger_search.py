@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .best_triggers import BestTriggers
 from .cost_schedule import CostSchedule
+from .mask_size import MaskNorm, mask_size
 from .parallel import Map, side_by_side
 from .trigger_descent import Descent, Logits, squash
 from .triggers import Trigger
@@ -35,6 +36,7 @@ class SearchSettings:
         worth: a look is worth its pictures where the last steps succeeded with a mask of this share of the best one.
         early_stop_patience: looks without progress after which a settled search ends [early_stop_patience].
         micro_batch: most pictures in the forward passes that run at once; on a CPU more fall out of its caches.
+        norm: what the size of a mask is; the paper's is l1.
     """
 
     steps: int = 120
@@ -50,6 +52,7 @@ class SearchSettings:
     worth: float = 0.95
     early_stop_patience: int = 8
     micro_batch: int = 128
+    norm: MaskNorm = "l1"
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,23 @@ class _Search:
     ) -> None:
         passes = max(s.batch, s.micro_batch // workers)
         self.descent = Descent(
-            logits, victims, targets, seeds, start=s.start, lr=s.lr, passes=passes, run_all=run_all, workers=workers
+            logits,
+            victims,
+            targets,
+            seeds,
+            start=s.start,
+            lr=s.lr,
+            passes=passes,
+            run_all=run_all,
+            workers=workers,
+            norm=s.norm,
         )
         self.settings, self.seeds = s, seeds
         device = victims.images.device
         rows = len(self.descent.targets)
         self.schedule = CostSchedule(rows, str(device), s.asr, s.initial_cost, s.multiplier, s.window, s.ramp)
         self.live = torch.arange(rows, device=device)
-        self.best = BestTriggers(victims, self.descent.targets, s.asr)
+        self.best = BestTriggers(victims, self.descent.targets, s.asr, s.norm)
         self.idle_looks = torch.zeros(rows, device=device)
 
     def step(self) -> None:
@@ -132,13 +144,13 @@ class _Search:
     def look(self, last: bool = False) -> None:
         """Keep every smaller mask that works on the whole half; drop searches that have settled and improve no more."""
         s, live, best = self.settings, self.live, self.best
-        before = best.l1[live].clone()
-        size = squash(self.descent.mask[live]).sum((1, 2, 3))
+        before = best.size[live].clone()
+        size = mask_size(squash(self.descent.mask[live]), s.norm)
         promising = (size < s.worth * before) & self.schedule.succeeded[live]
         smaller = live[(size < before) if last else promising]
         self.descent.each(smaller, len(self.descent.victims.images), self._try)
-        better = best.l1[live] < 0.98 * before
-        started = torch.isfinite(best.l1[live])
+        better = best.size[live] < 0.98 * before
+        started = torch.isfinite(best.size[live])
         self.idle_looks[live] = torch.where(better, 0, self.idle_looks[live] + started)
         done = (self.idle_looks[live] >= s.early_stop_patience) & self.schedule.settled[live]
         self.live = live[~done]
@@ -154,10 +166,12 @@ class _Search:
     def found(self) -> Iterator[Found]:
         """How each search stands."""
         for row, settled in enumerate(self.schedule.settled.tolist()):
-            yield Found(self._trigger(row) if torch.isfinite(self.best.l1[row]) else None, settled)
+            yield Found(self._trigger(row) if torch.isfinite(self.best.size[row]) else None, settled)
 
     def _trigger(self, row: int) -> Trigger:
         mask = self.best.mask[row, 0].cpu().numpy().astype(np.float32)
         pattern = self.best.pattern[row].cpu().numpy().astype(np.float32)
         seed = self.seeds[int(self.descent.seed_of[row])]
-        return Trigger(int(self.descent.targets[row]), mask, pattern, seed, float(self.best.success[row]))
+        return Trigger(
+            int(self.descent.targets[row]), mask, pattern, seed, float(self.best.success[row]), norm=self.settings.norm
+        )

@@ -18,7 +18,7 @@ def class_sizes(triggers: Sequence[Trigger], classes: int) -> NDArray[np.float64
 
     Not the smallest: the minimum of several tries has longer lower tails than the null that it is compared with.
     """
-    logs = [[log(max(t.fraction, 1e-12)) for t in triggers if t.target == c] for c in range(classes)]
+    logs = [[log(max(t.size, 1e-12)) for t in triggers if t.target == c] for c in range(classes)]
     return np.array([np.exp(np.mean(of_class)) if of_class else np.nan for of_class in logs])
 
 

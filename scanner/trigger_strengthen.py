@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from ..kernels.stamp import stamp
 from .adam import Adam
+from .mask_size import mask_size
 from .parallel import side_by_side
 from .trigger_descent import squash, unsquash
 from .triggers import Trigger
@@ -27,7 +28,7 @@ class StrengthenSettings:
     """How much larger the mask may become, and how long to use the room.
 
     Attributes:
-        growth: the most mask L1 allowed, as a multiple of the minimal trigger's.
+        growth: the largest mask allowed, as a multiple of the minimal trigger's.
         steps, batch, lr: of Adam.
         sure: mean cross entropy at which it may stop.
         check_every: steps between looks at the whole half.
@@ -71,15 +72,17 @@ def _strengthen_one(
     pattern = unsquash(torch.from_numpy(trigger.pattern)[None]).to(device).requires_grad_()
     adam, alone = Adam([mask, pattern], s.lr), torch.zeros(1, dtype=torch.int64, device=device)
     random = torch.Generator().manual_seed(trigger.seed)
-    budget, best, lowest = trigger.l1 * s.growth, trigger, float("inf")
+    budget, best, lowest = trigger.size * trigger.mask.size * s.growth, trigger, float("inf")
     for step in range(s.steps):
         if not keep_going():
             break
         index = torch.randperm(len(victims.images), generator=random)[: s.batch].to(device)
         error = _error(logits, victims.images[index], mask, pattern, trigger.target)
-        excess = torch.relu(squash(mask).sum() / budget - 0.98)  # so that it ends inside the budget
+        excess = torch.relu(
+            mask_size(squash(mask), trigger.norm)[0] / budget - 0.98
+        )  # so that it ends inside the budget
         adam.step(torch.autograd.grad(error + 10 * excess, [mask, pattern]), alone)
-        if (step + 1) % s.check_every == 0 and squash(mask).sum() <= budget:
+        if (step + 1) % s.check_every == 0 and mask_size(squash(mask), trigger.norm)[0] <= budget:
             candidate, error_now = _look(logits, victims, mask, pattern, trigger)
             if candidate.search_asr >= trigger.search_asr and error_now < lowest:
                 best, lowest = candidate, error_now

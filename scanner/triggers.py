@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .mask_size import MaskNorm
+
 __all__ = ["Trigger"]
 
 
@@ -19,9 +21,10 @@ class Trigger:
         mask: (H, W) float32 in [0, 1], shared by all channels (the paper's m).
         pattern: (C, H, W) float32 in [0, 1], RGB or grey (the paper's Delta).
         seed: of the search that found it.
-        minimal: share of the picture that the smallest mask of this search covered, before it was given room to work
-            better; None where this is that mask.
+        minimal: the size of this search's smallest mask, before it was given room to work better; None where this is
+            that mask.
         search_asr: attack success on the samples that it was optimised on, in [0, 1]; never evidence by itself.
+        norm: what its search took for the size of a mask.
     """
 
     target: int
@@ -30,6 +33,7 @@ class Trigger:
     seed: int = 0
     search_asr: float = 0.0
     minimal: float | None = None
+    norm: MaskNorm = "l1"
 
     @property
     def l1(self) -> float:
@@ -42,9 +46,14 @@ class Trigger:
         return float(self.mask.mean())
 
     @property
+    def size(self) -> float:
+        """What the search made small, in [0, 1]: the mask's mean for l1, its root mean square for l2."""
+        return self.fraction if self.norm == "l1" else float(np.sqrt(np.square(self.mask, dtype=np.float64).mean()))
+
+    @property
     def smallest(self) -> float:
-        """The share of the picture that this search's smallest mask covered, in [0, 1]."""
-        return self.fraction if self.minimal is None else self.minimal
+        """The size of this search's smallest mask, in [0, 1]."""
+        return self.size if self.minimal is None else self.minimal
 
     def stamp(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """The pictures (N, C, H, W) in [0, 1] with the trigger blended in (Neural Cleanse, eq. 2)."""

@@ -79,8 +79,7 @@ def _charges(a: Accusation, policy: Policy) -> Iterator[Reason]:
     )
     yield (
         "small-trigger",
-        f"The smallest that worked while searching covers {a.share:.1%} of the picture, {a.ratio:.2f} times the median "
-        f"of the other classes.",
+        f"The smallest that worked while searching {a.extent}, {a.ratio:.2f} times the median of the other classes.",
     )
     if not a.loose and a.compared > policy.few_classes and a.p_value <= policy.p_value:
         chance = f"{a.p_value:.1%}" if a.p_value >= 0.001 else "fewer than 0.1%"
@@ -148,10 +147,7 @@ def _nomination(e: Evidence, target: int) -> str:
 
 def _refutation(accused: Sequence[Accusation], target: int) -> str:
     a = min((a for a in accused if a.target == target), key=lambda a: a.ratio)
-    return (
-        f"The smallest trigger found for it covers {a.share:.1%} of the picture, {a.ratio:.2f} times the median of the "
-        "other classes."
-    )
+    return f"The smallest trigger found for it {a.extent}, {a.ratio:.2f} times the median of the other classes."
 
 
 def _too_weak(evidence: Sequence[Evidence]) -> Iterator[Reason]:
@@ -188,11 +184,11 @@ def _acquittal(accused: Sequence[Accusation], policy: Policy) -> Reason:
     if a.is_small(policy):
         return (
             "refuted",
-            f"Class {a.target} has a small trigger ({a.share:.1%} of the picture), but it works on "
+            f"Class {a.target} has a small trigger (it {a.extent}), but it works on "
             f"{a.success.hits} of {a.success.trials} unseen pictures only.",
         )
     return (
         "no-outlier",
-        f"The easiest class ({a.target}) needs a trigger of {a.share:.1%} of the picture, {a.ratio:.2f} times the "
-        f"median of the others; a backdoor needs at most {policy.ratio:.2f} times.",
+        f"The easiest class is {a.target}: its smallest trigger {a.extent}, {a.ratio:.2f} times the median of the "
+        f"others; a backdoor needs at most {policy.ratio:.2f} times.",
     )

@@ -66,7 +66,9 @@ def _order(report: Report, evidence: Evidence) -> list[int]:
 
 
 def _heading(evidence: Evidence) -> str:
-    return "% of picture" if is_share(evidence) else "statistic"
+    if not is_share(evidence):
+        return "statistic"
+    return "% strength" if "strength" in evidence.statistic else "% of picture"
 
 
 def is_share(evidence: Evidence) -> bool:

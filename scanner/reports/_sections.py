@@ -102,11 +102,17 @@ def triggers(report: Report, artifacts: Artifacts, pictures: bool) -> Iterator[R
 
 def _about(report: Report, trigger: Trigger) -> Iterator[Text]:
     rivals = sum(t.target == trigger.target for e in report.evidence for t in e.triggers)
-    yield Text(f"covers {percent(trigger.fraction)} of the picture ({trigger.l1:.1f} pixels)")
+    yield Text(_extent(trigger))
     if rate := attack_success(report, trigger):
         yield Text(f"takes over {rate_words(rate)} held-out pictures")
     if rivals > 1:
         yield Text(f"the strongest of {rivals} found for this class", style="dim")
+
+
+def _extent(trigger: Trigger) -> str:
+    if trigger.norm == "l2":
+        return f"changes the picture by {percent(trigger.size)} of full strength (root mean square of the mask)"
+    return f"covers {percent(trigger.fraction)} of the picture ({trigger.l1:.1f} pixels)"
 
 
 def facts(report: Report, artifacts: Artifacts) -> Iterator[RenderableType]:

@@ -44,7 +44,7 @@ def test_it_keeps_what_works_on_every_picture_that_counts(numbers: set[int], asr
     tried(best, missed, 1.0)
     for row, counted in enumerate((40, 60)):  # those of class 0 say nothing of a trigger for class 0
         success = 1 - sum(n >= PICTURES - counted for n in numbers) / counted
-        assert torch.isfinite(best.l1[row]).item() == (success >= asr)
+        assert torch.isfinite(best.size[row]).item() == (success >= asr)
         if success >= asr:
             assert abs(float(best.success[row]) - success) < 1e-6
 
@@ -57,4 +57,4 @@ def test_pictures_that_missed_before_are_asked_first() -> None:
     assert first > 60
     assert second <= 2 * 16
     assert tried(best, torch.zeros_like(missed), 0.5) == 2 * 60  # as many for both: they share their passes
-    assert best.l1.tolist() == [0.5, 0.5]
+    assert best.size.tolist() == [0.5, 0.5]
