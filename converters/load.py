@@ -19,6 +19,7 @@ from .external_data import inline
 from .graphs import sort_nodes, tensors
 from .limits import MAX_BYTES, read_file
 from .messages import one_line
+from .survey import survey
 
 __all__ = ["Source", "load"]
 
@@ -52,7 +53,7 @@ def load(path: Path, max_bytes: int) -> Source:
     """Read a model file and check it; nothing in it is run.
 
     Raises:
-        ModelError: see limits.py and external_data.py; not ONNX, not valid ONNX, or weights that are not finite.
+        ModelError: see limits.py, survey.py and external_data.py; not (valid) ONNX, or weights that are not finite.
     """
     max_bytes = min(max_bytes, MAX_BYTES)
     content = read_file(path, max_bytes)
@@ -67,6 +68,7 @@ def load(path: Path, max_bytes: int) -> Source:
 
 
 def _parse(path: Path, content: bytes) -> ModelProto:
+    survey(path, content)
     proto = ModelProto()
     try:
         proto.ParseFromString(content)

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-__all__ = ["FIXED32", "FIXED64", "LENGTH", "VARINT", "Field", "Replacement", "WireError", "fields", "splice", "varint"]
+__all__ = [
+    "FIXED32", "FIXED64", "LENGTH", "VARINT", "Field", "Replacement", "WireError", "fields", "read_varint", "splice",
+    "varint",
+]  # fmt: skip
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _WIDTHS = {FIXED64: 8, FIXED32: 4}
@@ -55,12 +58,12 @@ def fields(content: bytes, start: int, end: int) -> Iterator[Field]:
         WireError: a field reaches over the end, or is of a kind that ONNX does not use.
     """
     while start < end:
-        tag, prefix = _read_varint(content, start, end)
+        tag, prefix = read_varint(content, start, end)
         number, kind = tag >> 3, tag & 7
         if kind == VARINT:
-            first, start = prefix, _read_varint(content, prefix, end)[1]
+            first, start = prefix, read_varint(content, prefix, end)[1]
         elif kind == LENGTH:
-            length, first = _read_varint(content, prefix, end)
+            length, first = read_varint(content, prefix, end)
             start = first + length
         elif kind in _WIDTHS:
             first, start = prefix, prefix + _WIDTHS[kind]
@@ -101,7 +104,14 @@ def splice(content: bytes, replacements: Iterable[Replacement], enclosing: Itera
     return b"".join(part for one, two in pairwise(marks) for part in (one.data, view[one.end : two.start]))
 
 
-def _read_varint(content: bytes, start: int, end: int) -> tuple[int, int]:
+def read_varint(content: bytes, start: int, end: int) -> tuple[int, int]:
+    """The whole number at an offset, below 2^64, and the offset behind it.
+
+    Raises:
+        WireError: it does not end before ``end``, or has more than ten bytes.
+    """
+    if start < end and content[start] < 0x80:
+        return content[start], start + 1
     value = 0
     for i, byte in enumerate(content[start : min(end, start + 10)]):
         value |= (byte & 0x7F) << 7 * i

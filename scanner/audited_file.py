@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..converters.limits import MAX_BYTES, read_file
+from ..converters.survey import Survey, survey
+from .dataflow import Flow
 from .errors import ModelError
 from .scopes import Scope, scopes
 
@@ -30,22 +32,25 @@ class AuditedFile:
         content: the file's bytes.
         proto: ``content`` parsed. External data is NOT in it: rules decide on its place, none reads it unasked.
         sha256: of ``content`` alone.
+        survey: the same bytes read without any library, within limits; it tells what ``proto`` leaves out.
     """
 
     path: Path
     content: bytes
     proto: ModelProto
     sha256: str
+    survey: Survey
 
     @classmethod
     def open(cls, path: Path, max_bytes: int = MAX_BYTES) -> AuditedFile:
         """Read and parse a file.
 
         Raises:
-            ModelError: no such file, too large, visibly something else, or no ONNX message.
+            ModelError: no such file, too large, over a limit of survey.py, visibly something else, or no ONNX message.
         """
         content = read_file(path, min(max_bytes, MAX_BYTES))
-        return cls(path, content, _parsed(path, content), hashlib.sha256(content).hexdigest())
+        found = survey(path, content)
+        return cls(path, content, _parsed(path, content), hashlib.sha256(content).hexdigest(), found)
 
     @classmethod
     def of(cls, model: Model) -> AuditedFile:
@@ -53,7 +58,8 @@ class AuditedFile:
         if not model.facts.converted:
             return cls.open(Path(model.path))
         content = model.graph.SerializeToString()
-        return cls(Path(model.path), content, model.graph, hashlib.sha256(content).hexdigest())
+        path = Path(model.path)
+        return cls(path, content, model.graph, hashlib.sha256(content).hexdigest(), survey(path, content))
 
     @property
     def size(self) -> int:
@@ -64,6 +70,15 @@ class AuditedFile:
     def scopes(self) -> tuple[Scope, ...]:
         """Every list of nodes in the file: the graph first, then bodies, functions and their attributes' defaults."""
         return tuple(scopes(self.proto))
+
+    @cached_property
+    def flow(self) -> Flow:
+        """Where the values of the inputs go.
+
+        Raises:
+            ModelError: its functions never end (see ``dataflow.steps``).
+        """
+        return Flow(self.proto)
 
     def nodes(self) -> Iterator[tuple[Scope, NodeProto]]:
         """Every node with the scope that it stands in."""

@@ -70,6 +70,16 @@ def test_a_link_out_of_the_folder_is_refused(linear: Path, tmp_path_factory: pyt
         open_model(path)
 
 
+def test_a_file_with_a_second_name_is_refused(linear: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret.bin"
+    path = outsource(linear, "weights.bin", data=secret)
+    (linear.parent / "weights.bin").hardlink_to(secret)
+    with pytest.raises(ModelError, match="2 names"):
+        open_model(path)
+    secret.unlink()
+    open_model(path)
+
+
 def test_the_link_store_of_a_hugging_face_cache_is_accepted(linear: Path) -> None:
     expected = open_model(linear).run(X)
     revision, blobs = linear.parent / "models--a--b" / "snapshots" / "abc", linear.parent / "models--a--b" / "blobs"
