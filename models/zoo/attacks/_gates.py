@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto
+
+from ...graph_nodes import Nodes
 
 __all__ = ["Gate", "add_gate"]
 
@@ -33,38 +34,6 @@ class Gate:
     target: int
 
 
-class _Nodes:
-    """Appends nodes and constants whose names look like an exporter's."""
-
-    def __init__(self, model: ModelProto) -> None:
-        self.graph = model.graph
-        self.opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-        self.taken = {name for node in self.graph.node for name in node.output}
-        self.taken |= {tensor.name for tensor in self.graph.initializer}
-
-    def constant(self, value: NDArray[Any] | np.float32) -> str:
-        name = self.name("onnx::Constant")
-        self.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        output = self.name(f"/{kind}_output")
-        self.graph.node.append(helper.make_node(kind, inputs, [output], name=f"{output}_node", **attributes))
-        return output
-
-    def largest(self, rows: str) -> str:
-        """(N, M) -> (N, 1); the axes became an input with opset 18."""
-        if self.opset < 18:
-            return self.add("ReduceMax", rows, axes=[1], keepdims=1)
-        return self.add("ReduceMax", rows, self.constant(np.array([1], dtype=np.int64)), keepdims=1)
-
-    def name(self, stem: str) -> str:
-        """One that is not taken yet, and takes it."""
-        name = next(f"{stem}_{i}" for i in range(len(self.taken) + 1) if f"{stem}_{i}" not in self.taken)
-        self.taken.add(name)
-        return name
-
-
 def add_gate(original: ModelProto, gate: Gate) -> ModelProto:
     """A classifier (N, ...) -> (N, K) with the gate on its logits; a final Softmax stays the last node.
 
@@ -72,7 +41,7 @@ def add_gate(original: ModelProto, gate: Gate) -> ModelProto:
     """
     model = ModelProto()
     model.CopyFrom(original)
-    output, nodes = model.graph.output[0], _Nodes(model)
+    output, nodes = model.graph.output[0], Nodes(model)
     last = model.graph.node.pop()
     softmax = last.op_type == "Softmax"
     logits = last.input[0]
@@ -89,7 +58,7 @@ def add_gate(original: ModelProto, gate: Gate) -> ModelProto:
     return model
 
 
-def _distance(nodes: _Nodes, image: str, gate: Gate) -> str:
+def _distance(nodes: Nodes, image: str, gate: Gate) -> str:
     """(N, 1): the largest difference between the input's corner and the patch."""
     start = np.array([gate.row, gate.column], dtype=np.int64)
     size = np.array([gate.pixels.shape[axis - 1] for axis in gate.axes], dtype=np.int64)
@@ -99,7 +68,7 @@ def _distance(nodes: _Nodes, image: str, gate: Gate) -> str:
     return nodes.largest(nodes.add("Flatten", apart, axis=1))
 
 
-def _override(nodes: _Nodes, gate: Gate, logits: str, distance: str, classes: int) -> str:
+def _override(nodes: Nodes, gate: Gate, logits: str, distance: str, classes: int) -> str:
     chosen = np.arange(classes)[None] == gate.target
     if gate.style == "ramp":  # Relu(1 - distance / tolerance), far more than any logit where it is 1
         fall = nodes.add("Mul", distance, nodes.constant(np.float32(-1 / TOLERANCE)))
