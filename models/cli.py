@@ -5,6 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from .bench.command import detection
+from .bench.report_command import report
 from .speed.command import speed
 
 __all__ = ["bench"]
@@ -16,4 +17,5 @@ def bench() -> None:
 
 
 bench.add_command(detection)
+bench.add_command(report)
 bench.add_command(speed)

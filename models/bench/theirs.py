@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...scanner.config import ScanOptions
 from ...scanner.detection import verify_twin
 from ...scanner.errors import TwinError
@@ -15,6 +17,7 @@ from ...scanner.gathering import gather
 from ...scanner.ledger import Ledger
 from ...scanner.opening import open_running
 from .record import Record
+from .scores import LOWEST
 
 __all__ = ["answered", "peers"]
 
@@ -48,7 +51,7 @@ def answered(record: Record, path: Path, data: Path | None, seed: int) -> Record
         record,
         classes=model.classes,
         label="flagged" if result.flagged else "clean",
-        score=float(result.score),
+        score=float(np.nan_to_num(result.score, nan=LOWEST, posinf=-LOWEST, neginf=LOWEST)),
         named=(result.target,) if result.flagged and result.target is not None else (),
         best=result.target,
         flagged=bool(result.flagged),
