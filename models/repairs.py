@@ -14,25 +14,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
-from time import monotonic
 
 import numpy as np
 import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
-from ..converters import Model, open_model
-from ..converters.edited import run_edited, run_graph
-from ..converters.runtime import Session
+from ..converters import open_model
 from ..scanner.domain_search import find_domain
-from ..scanner.errors import OnnxrayError
 from ..scanner.images import load_images
 from ..scanner.registry import plugins
-from ..scanner.repair_bench import Bench
-from ..scanner.repair_report import RepairOptions
-from ..scanner.repairs import Budget, Repair, Requires
-from ..scanner.samples import Samples, stratified
+from ..scanner.repairs import Repair
+from ..scanner.samples import stratified
 from ..scanner.triggers import Trigger
+from .bench.trials import Case, trials
 from .bundled_files import bundled
 
 __all__ = ["TRIGGERS", "Patch", "Row", "Subject", "measure", "subjects"]
@@ -123,50 +118,22 @@ def subjects(suspects: Path | None, data: Path | None) -> Iterator[Subject]:
 
 def measure(subject: Subject, methods: Sequence[str], seed: int = 0) -> Iterator[Row]:
     """The model as it was, then after each method, which always starts from the original."""
+    known = plugins("onnxray.scanner.repairs", Repair)  # type: ignore[type-abstract]
+    for trial in trials(_case(subject, seed), {name: known[name]() for name in methods}, seed):
+        accuracy, attack = (None if rate is None else rate.value for rate in (trial.accuracy, trial.attack))
+        yield Row(subject.name, trial.method, trial.note, accuracy, attack, trial.reversed_attack, trial.seconds)
+
+
+def _case(subject: Subject, seed: int) -> Case:
     model = open_model(subject.path)
     _, samples = find_domain(model, load_images(subject.data, limit=_PICTURES, seed=seed), seed=seed)
     chosen = stratified(samples.labels, min(_WORK, len(samples) // 2), seed)
-    work, test = samples.take(chosen), samples.take(np.setdiff1d(np.arange(len(samples)), chosen))
-    bench = Bench(model, work, test, "cpu", RepairOptions(), lambda text, fraction: None)
-    _, triggers = bench.scan(model, seed)
-    true = subject.patch.trigger(*samples.images.shape[1:])
-    yield _row(subject, "", f"{len(triggers)} triggers found", model, test, true, triggers, 0.0)
-    known = plugins("onnxray.scanner.repairs", Repair)  # type: ignore[type-abstract]
-    for name in methods:
-        yield _repaired(subject, name, known[name](), bench, true, triggers, seed)
-
-
-def _repaired(
-    subject: Subject, name: str, method: Repair, bench: Bench, true: Trigger, triggers: list[Trigger], seed: int
-) -> Row:
-    if Requires.TRIGGERS in method.needs and not triggers:
-        return Row(subject.name, name, "needs a trigger, and the scan convicted no class")
-    if Requires.GRADIENTS in method.needs and (why := bench.twin_problem(bench.model)):
-        return Row(subject.name, name, why)
-    started = monotonic()
-    try:
-        repaired = method.run(bench.model, bench.work, triggers, Budget(seed=seed))
-    except OnnxrayError as error:
-        return Row(subject.name, name, str(error).removeprefix(f"{subject.path}: "), seconds=monotonic() - started)
-    seconds = monotonic() - started
-    model, proto = bench.model, repaired.proto
-    session = run_edited(model, repaired.edits) if proto is None else run_graph(model, proto)
-    return _row(subject, name, repaired.note, session, bench.judge, true, triggers, seconds)
-
-
-def _row(
-    subject: Subject, method: str, note: str, model: Model | Session, test: Samples, true: Trigger,
-    triggers: Sequence[Trigger], seconds: float,
-) -> Row:  # fmt: skip
-    accuracy = float((model.run(test.inputs()).argmax(1) == test.labels).mean())
-    found = max((_attack(model, test, trigger) for trigger in triggers), default=None)
-    return Row(subject.name, method, note, accuracy, _attack(model, test, true), found, seconds)
-
-
-def _attack(model: Model | Session, test: Samples, trigger: Trigger) -> float:
+    test = samples.take(np.setdiff1d(np.arange(len(samples)), chosen))
+    trigger = subject.patch.trigger(*samples.images.shape[1:])
     others = test.outside([trigger.target])
-    inputs = np.ascontiguousarray(others.domain.to_input(trigger.stamp(others.images)), np.float32)
-    return float((model.run(inputs).argmax(1) == trigger.target).mean())
+    stamped = np.ascontiguousarray(others.domain.to_input(trigger.stamp(others.images)), np.float32)
+    wanted = np.full(len(others), trigger.target, np.int64)
+    return Case(subject.name, model, samples.take(chosen), test, stamped, wanted)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
