@@ -15,12 +15,12 @@ class Nodes:
     """Appends nodes and constants whose names look like an exporter's."""
 
     def __init__(self, model: ModelProto) -> None:
-        self.graph = model.graph
+        self.graph, self.functions = model.graph, model.functions
         self.opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
         self.taken = {name for node in self.graph.node for name in node.output}
         self.taken |= {tensor.name for tensor in self.graph.initializer}
 
-    def constant(self, value: NDArray[Any] | np.float32) -> str:
+    def constant(self, value: NDArray[Any] | np.generic[Any]) -> str:
         """A constant's name."""
         name = self.name("onnx::Constant")
         self.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))

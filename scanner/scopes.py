@@ -43,8 +43,9 @@ class Scope:
 
 
 def label(node: NodeProto) -> str:
-    """A node's name for people, at most 80 characters: its own, or its operator and first output where it has none."""
-    return one_line(node.name or f"{node.op_type} -> {next(iter(node.output), '')}", 80)
+    """A node in words, at most 100 characters: its name (or first output) and its operator, once."""
+    name = node.name or next(iter(node.output), "")
+    return one_line(name if node.op_type in name else f"{node.op_type} {name}", 100)
 
 
 def place(path: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import rich_click as click
 
 from ..version import __version__
+from .audit import audit
 from .convert import convert
 from .evaluate import evaluate
 from .exit_codes import exits
@@ -68,6 +69,7 @@ def main() -> None:
     Examples:
       onnxray scan model.onnx --data images/
       onnxray scan model.onnx --data test.npz -f json > report.json
+      onnxray audit models/
       onnxray convert model.pt2 -o model.onnx
       onnxray repair model.onnx --data test.npz -o repaired.onnx
       onnxray explain neural-cleanse
@@ -75,6 +77,7 @@ def main() -> None:
 
 
 main.add_command(scan)
+main.add_command(audit)
 main.add_command(convert)
 main.add_command(explain)
 main.add_command(inspect)

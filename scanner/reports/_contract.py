@@ -180,8 +180,8 @@ class Contract(Struct, frozen=True):
     limits: str
 
 
-def encode(contract: Contract, indent: int = 2) -> str:
-    """The report as JSON with keys in the contract's order; the same report gives the same text.
+def encode(contract: Struct, indent: int = 2) -> str:
+    """A contract as JSON with keys in the contract's order; the same contract gives the same text.
 
     Control and direction characters beyond ASCII are escaped, so that printing the JSON cannot repaint a terminal.
     """
