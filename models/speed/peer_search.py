@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice, repeat
 
 import torch
 from torch import Tensor
@@ -29,6 +30,8 @@ class Loop:
         patience: epochs.
         early_stop_patience: epochs without a smaller mask after which the class is done, once the weight has gone up
             and down.
+        updates: steps of Adam in an epoch, over shuffled pass after pass; 0 for one pass over all pictures.
+        keep_last: whether a class for which no epoch succeeded ends with its last mask, as in the authors' code.
     """
 
     epochs: int = 80
@@ -39,6 +42,8 @@ class Loop:
     multiplier: float = 1.5
     patience: int = 5
     early_stop_patience: int = 25
+    updates: int = 0
+    keep_last: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +63,9 @@ class PeerTrigger:
 def peer_search(
     logits: Callable[[Tensor], Tensor], images: Tensor, target: int, loop: Loop, seed: int = 0
 ) -> PeerTrigger | None:
-    """The smallest mask seen in an epoch whose running attack success was high enough; None where there was none.
+    """The smallest mask seen in an epoch whose running attack success was high enough.
+
+    None where there was no such epoch, or the last mask with ``keep_last``.
 
     Args:
         logits: raw pictures (N, C, H, W) in [0, 1] to logits (N, K), weights frozen.
@@ -75,17 +82,19 @@ def peer_search(
     raw = [torch.atanh((v - 0.5) * (2 - _EPSILON)).to(images.device).requires_grad_() for v in start]
     adam = torch.optim.Adam(raw, lr=loop.lr, betas=(0.5, 0.9))
     best: PeerTrigger | None = None
+    last: PeerTrigger | None = None
     cost = _Cost(loop)
     for _ in range(loop.epochs):
-        success = _epoch(logits, images, raw, adam, target, cost.value, loop.batch, random)
+        success = _epoch(logits, images, raw, adam, target, cost.value, loop, random)
         mask, pattern = (_squash(v).detach() for v in raw)
-        better = success >= loop.asr and (best is None or float(mask.sum()) < best.l1)
+        last = PeerTrigger(mask, pattern, success)
+        better = success >= loop.asr and (best is None or last.l1 < best.l1)
         if better:
-            best = PeerTrigger(mask.clone(), pattern.clone(), success)
+            best = last
         if cost.finished(better, best is not None):
             break
         cost.update(success)
-    return best
+    return last if best is None and loop.keep_last else best
 
 
 def _epoch(
@@ -95,12 +104,12 @@ def _epoch(
     adam: torch.optim.Optimizer,
     target: int,
     cost: float,
-    batch: int,
+    loop: Loop,
     random: torch.Generator,
 ) -> float:
-    """One pass over all pictures; the mean attack success while it went on."""
-    hits = 0
-    for index in _batches(len(images), batch, random):
+    """One pass over all pictures, or as many steps as asked for; the mean attack success while it went on."""
+    hits = seen = 0
+    for index in _batches(len(images), loop, random):
         mask, pattern = map(_squash, raw)
         x = images[index.to(images.device)]
         out = logits(x * (1 - mask) + mask * pattern)
@@ -110,11 +119,13 @@ def _epoch(
         loss.backward()  # type: ignore[no-untyped-call]
         adam.step()
         hits += int((out.argmax(1) == target).sum())
-    return hits / len(images)
+        seen += len(x)
+    return hits / seen
 
 
-def _batches(count: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
-    yield from torch.split(torch.randperm(count, generator=random), size)
+def _batches(count: int, loop: Loop, random: torch.Generator) -> Iterator[Tensor]:
+    passes = (torch.split(torch.randperm(count, generator=random), loop.batch) for _ in repeat(None))
+    return islice(chain.from_iterable(passes), loop.updates or -(-count // loop.batch))
 
 
 def _squash(raw: Tensor) -> Tensor:
