@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import process_time
 
 import click
 
@@ -48,9 +49,11 @@ def _ask_peers(file: Path, pictures: Path | None, count: int, chosen: tuple[str,
     for name, kind in peers().items():
         if (name in chosen or not chosen) and kind.needs_samples <= len(samples):
             peer: Peer = kind().short() if short else kind()
+            started = process_time()
             said = peer.run(model, samples, seed)
+            spent = f"{said.seconds:.1f} s, {process_time() - started:.1f} s of CPU"
             verdict = f"{'flags' if said.flagged else 'does not flag'} class {said.target}"
-            click.echo(f"{name}: {verdict}, score {said.score:.3f}, {said.seconds:.1f} s ({said.note})")
+            click.echo(f"{name}: {verdict}, score {said.score:.3f}, {spent} ({said.note})")
             click.echo("  " + " ".join(f"{value:.4g}" for value in said.classes))
 
 
