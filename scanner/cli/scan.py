@@ -19,6 +19,7 @@ from ..registry import build, plugins
 from .exit_codes import DEBUG, ExitCode, exit_code
 from .flags import FORMATS, PATH, input_flags, output_flags, scan_flags
 from .progress import progress_bar
+from .sandbox_flags import notes, sandbox_flags
 
 if TYPE_CHECKING:
     from ..config import ScanOptions
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.argument("model", type=PATH)
 @scan_flags
 @input_flags
+@sandbox_flags
 @output_flags
 @click.pass_context
 def scan(
@@ -55,7 +57,7 @@ def scan(
       4    wrong usage
       130  interrupted
     """
-    report = _report(_one_model(model), data and _existing(data), _options(flags), quiet=flags["quiet"])
+    report = _report(_one_model(model), data and _existing(data), _options(flags), flags)
     if context.meta.get(DEBUG):
         click.echo("".join(failure.trace for failure in report.failures), err=True, nl=False)
     artifacts, problem = _write(report, output, form)
@@ -70,12 +72,17 @@ def scan(
     context.exit(exit_code(report.verdict.label, **{name: flags[name] for name in names}))
 
 
-def _report(model: Path, data: Path | None, options: ScanOptions, quiet: bool) -> Report:
-    from .. import pipeline
+def _report(model: Path, data: Path | None, options: ScanOptions, flags: dict[str, Any]) -> Report:
+    arguments: dict[str, Any] = {"path": model, "data": data, "options": options}
+    with progress_bar(not flags["quiet"]) as progress, redirect_stdout(sys.stderr):
+        if flags["no_sandbox"]:
+            from .. import pipeline
 
-    # Whatever a library prints must not end up in a report on standard output.
-    with progress_bar(not quiet) as progress, redirect_stdout(sys.stderr):
-        return pipeline.scan(model, data, options, progress)
+            # Whatever a library prints must not end up in a report on standard output.
+            return pipeline.scan(**arguments, progress=progress)
+        from ..confined_scan import limits_for, scan_confined
+
+        return scan_confined(arguments, limits_for(options, flags["max_memory"]), progress, notes(flags["quiet"]))
 
 
 def _one_model(path: Path) -> Path:

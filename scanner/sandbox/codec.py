@@ -40,7 +40,7 @@ def encode(value: object) -> tuple[bytes, bytes]:
 
 
 def decode(text: bytes, arrays: bytes, hint: Any) -> Any:
-    """The value again, of the type that the hint names.
+    """The value again, of the type that the hint names; texts without what would repaint a terminal.
 
     Raises:
         CodecError: it is anything else.
@@ -168,7 +168,7 @@ class _Reader:
         if isinstance(data, list):
             return [self.anything(part) for part in data]
         if not isinstance(data, dict):
-            return data
+            return _printable(data) if isinstance(data, str) else data
         if _ARRAY in data:
             return self.array(data)
         if _TUPLE in data:
@@ -186,8 +186,12 @@ def _scalar(data: Any, hint: Any) -> Any:
     if isinstance(hint, type) and (issubclass(hint, Path) or issubclass(hint, Enum)) and isinstance(data, str):
         return hint(data)
     if type(data) in ((hint,) if isinstance(hint, type) else get_args(hint)):
-        return data
+        return _printable(data) if isinstance(data, str) else data
     raise CodecError(f"expected {hint}, got {str(data)[:60]!r}")
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
 
 
 @cache

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...converters.messages import one_line
 from ..errors import OnnxrayError
 from .channel import Frame, send
 from .limits import Confinement, Died, Fault, Limits, Result
@@ -56,7 +57,8 @@ def run_confined(
         ended = watch.follow()
         if isinstance(ended, Died):
             return ended
-        return Result(_value(ended, returns), Confinement(**watch.confinement))
+        value = _value(ended, returns)
+        return value if isinstance(value, Died) else Result(value, Confinement(**watch.confinement))
 
 
 @contextmanager
@@ -119,10 +121,13 @@ def _give(
 
 
 def _value(ended: Frame, returns: Any) -> Any:
-    from .codec import decode
+    from .codec import CodecError, decode
 
     if ended.kind == "done":
-        return decode(ended.text, ended.data, returns)
+        try:
+            return decode(ended.text, ended.data, returns)
+        except CodecError as error:
+            return Died("garbled", f"it sent what is no answer ({one_line(error)})")
     name, message, trace = (str(part) for part in json.loads(ended.text))
     if ended.kind == "user":
         raise _user_errors().get(name, OnnxrayError)(message)

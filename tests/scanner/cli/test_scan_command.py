@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnxray.scanner.confined_scan as confined_scan
 import onnxray.scanner.pipeline as pipeline
 import pytest
 from click.testing import CliRunner, Result
@@ -18,6 +19,7 @@ from onnxray.scanner.cli.exit_codes import ExitCode, exit_code
 from onnxray.scanner.config import ScanOptions
 from onnxray.scanner.errors import ModelError, OptionError
 from onnxray.scanner.findings import Failure, Label, Report, Verdict
+from onnxray.scanner.sandbox import Limits
 
 Scan = Callable[..., Result]
 
@@ -55,7 +57,7 @@ def scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scan:
     Path("data.npz").touch()
 
     def run(*flags: str, model: str = "model.onnx", data: str = "data.npz") -> Result:
-        return CliRunner().invoke(main, ["scan", model, "--data", data, *flags])
+        return CliRunner().invoke(main, ["scan", model, "--data", data, "--no-sandbox", *flags])
 
     return run
 
@@ -113,7 +115,7 @@ def test_flags_reach_the_pipeline(scan: Scan, fake: Pipeline, clean: Report) -> 
 
 def test_data_may_be_left_out(scan: Scan, fake: Pipeline, inconclusive: Report) -> None:
     fake.answer = replace(inconclusive, domain=None, evaluation=None)
-    result = CliRunner().invoke(main, ["scan", "model.onnx", "-f", "json"])
+    result = CliRunner().invoke(main, ["scan", "model.onnx", "--no-sandbox", "-f", "json"])
     assert result.exit_code == ExitCode.ERROR
     assert json.loads(result.stdout)["verdict"]["label"] == "inconclusive"
     assert fake.calls[0][:2] == (Path("model.onnx"), None)
@@ -289,9 +291,30 @@ def test_class_names_beyond_ascii_reach_the_stream_as_utf8(scan: Scan, fake: Pip
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
 def test_a_real_interrupt_is_130(scan: Scan, fake: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Any) -> Report:
+    def interrupted(**_: Any) -> Report:
         signal.raise_signal(signal.SIGINT)
         raise AssertionError("the signal was lost")
 
     monkeypatch.setattr(pipeline, "scan", interrupted)
     assert scan().exit_code == ExitCode.INTERRUPTED
+
+
+def test_a_scan_is_confined_unless_told_otherwise(
+    fake: Pipeline, clean: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def confined(arguments: dict[str, Any], limits: Limits, progress: object, told: Callable[[str], None]) -> Report:
+        asked.append((arguments["path"], limits.most_memory, limits.seconds))
+        told("a chatty library")
+        return clean
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(confined_scan, "scan_confined", confined)
+    Path("model.onnx").touch()
+    result = CliRunner().invoke(
+        main, ["scan", "model.onnx", "--max-memory", "2.5", "--max-seconds", "60", "-f", "json"]
+    )
+    assert asked == [(Path("model.onnx"), int(2.5 * 2**30), 720)]
+    assert ("chatty" in result.stderr, "chatty" in result.stdout, fake.calls) == (True, False, [])
+    assert CliRunner().invoke(main, ["scan", "model.onnx", "--max-memory", "0"]).exit_code == ExitCode.USAGE
