@@ -120,7 +120,7 @@ def test_data_may_be_left_out(scan: Scan, fake: Pipeline, inconclusive: Report) 
     assert json.loads(result.stdout)["verdict"]["label"] == "inconclusive"
     assert fake.calls[0][:2] == (Path("model.onnx"), None)
     fake.answer = replace(fake.answer, verdict=Verdict(Label.SUSPICIOUS, 0.6, (7,)))
-    assert CliRunner().invoke(main, ["scan", "model.onnx", "-q"]).exit_code == ExitCode.FOUND
+    assert CliRunner().invoke(main, ["scan", "model.onnx", "--no-sandbox", "-q"]).exit_code == ExitCode.FOUND
 
 
 @pytest.mark.parametrize(
