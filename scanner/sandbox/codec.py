@@ -18,7 +18,7 @@ from enum import Enum
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -113,6 +113,8 @@ class _Reader:
         origin = get_origin(hint)
         if origin in (Union, types.UnionType):
             return self.one_of(data, get_args(hint))
+        if origin is Literal:
+            return get_args(hint)[get_args(hint).index(data)]
         if hint in (Any, object):
             return self.anything(data)
         if origin is np.ndarray or hint is np.ndarray:
