@@ -5,6 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from .bench.command import detection
+from .bench.repair_command import repair
 from .bench.report_command import report
 from .speed.command import speed
 
@@ -17,5 +18,6 @@ def bench() -> None:
 
 
 bench.add_command(detection)
+bench.add_command(repair)
 bench.add_command(report)
 bench.add_command(speed)

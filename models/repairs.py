@@ -133,7 +133,7 @@ def _case(subject: Subject, seed: int) -> Case:
     others = test.outside([trigger.target])
     stamped = np.ascontiguousarray(others.domain.to_input(trigger.stamp(others.images)), np.float32)
     wanted = np.full(len(others), trigger.target, np.int64)
-    return Case(subject.name, model, samples.take(chosen), test, stamped, wanted)
+    return Case(subject.name, model, samples.take(chosen), test, test, stamped, wanted)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

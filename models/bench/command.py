@@ -27,6 +27,7 @@ part_option = click.option(
     help="Of the zoo; repeatable.",
 )  # fmt: skip
 only_option = click.option("--only", metavar="PATTERN", default="*", help="Only models like this, e.g. '*-badnets-*'.")
+retry_option = click.option("--retry", is_flag=True, help="Make the records of failures again.")
 jobs_option = click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="At once, each in one thread."
 )
@@ -44,10 +45,12 @@ jobs_option = click.option(
 @only_option
 @click.option("--peer", "peers", metavar="ID", multiple=True, help="Only this peer beside ours; repeatable.")
 @click.option("--no-peers", is_flag=True, help="Ours alone.")
+@click.option("--full-peers", is_flag=True, help="Peers as published, not at a price that a CPU can pay.")
+@retry_option
 @jobs_option
 def detection(
     zoo: Path, out: Path, data: Path | None, parts: tuple[str, ...], counts: tuple[int, ...], only: str,
-    peers: tuple[str, ...], no_peers: bool, jobs: int,
+    peers: tuple[str, ...], no_peers: bool, full_peers: bool, retry: bool, jobs: int,
 ) -> None:  # fmt: skip
     """Scan every model of ZOO with every number of clean pictures, with this tool as it ships and with its peers.
 
@@ -67,9 +70,9 @@ def detection(
     if 1 in counts:
         raise OptionError("--samples 1: a scan needs pictures of two classes; expected 0 or at least 2")
     whos = _whos(peers, no_peers)
-    todo = tasks(placed(zoo, parts, only), whos, tuple(dict.fromkeys(counts)), out, data)
+    todo = tasks(placed(zoo, parts, only), whos, tuple(dict.fromkeys(counts)), out, data, full_peers)
     made = dict.fromkeys(("made", "kept", "elsewhere"), 0)
-    for outcome in detect_all(todo, jobs):
+    for outcome in detect_all(todo, jobs, retry):
         made[outcome.status] += 1
         if outcome.status != "kept":
             click.echo(f"{sum(made.values())}/{len(todo)} {_told(outcome.record, outcome.status)}")
@@ -78,8 +81,8 @@ def detection(
 
 def _whos(wanted: Sequence[str], none: bool) -> tuple[str, ...]:
     from ...scanner.errors import OptionError
+    from .peers import peers
     from .record import OURS
-    from .theirs import peers
 
     known = peers()
     if unknown := [name for name in wanted if name not in known]:

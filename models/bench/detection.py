@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
+from typing import Literal
 
 from ...converters.messages import one_line
 from ...scanner.errors import ModelError, OnnxrayError, SamplesError
@@ -17,7 +17,7 @@ from .record import OURS, Record, read_json, write_json
 from .subjects import STORED, Placed, choose, pictures
 from .work import claimed, work_off
 
-__all__ = ["Outcome", "Task", "detect_all", "tasks"]
+__all__ = ["Outcome", "Task", "detect_all", "digest", "tasks"]
 
 SEED = 0
 
@@ -29,12 +29,14 @@ class Task:
     Attributes:
         record: as far as it is known before the scan.
         path: where it goes.
+        full: whether a peer runs as published, however long that takes.
     """
 
     of: Placed
     record: Record
     path: Path
     data: Path | None
+    full: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,31 +48,43 @@ class Outcome:
 
 
 def tasks(
-    models: Sequence[Placed], whos: Sequence[str], counts: Sequence[int], out: Path, data: Path | None
+    models: Sequence[Placed],
+    whos: Sequence[str],
+    counts: Sequence[int],
+    out: Path,
+    data: Path | None,
+    full: bool = False,
 ) -> list[Task]:
     """A task for each, by number of samples, then model, then who; peers only where their samples suffice."""
     from .ours import settings
-    from .theirs import peers
+    from .theirs import peer
 
-    known = peers()
-    set_by = {who: settings(SEED) if who == OURS else _fields(known[who]) for who in whos}
+    peers = {who: peer(who, full) for who in whos if who != OURS}
+    set_by = {who: settings(SEED) if who == OURS else asdict(peers[who]) for who in whos}
     found = []
     for count in counts:
-        here = [who for who in whos if who == OURS or known[who].needs_samples <= count]
+        here = [who for who in whos if who == OURS or peers[who].needs_samples <= count]
         for of in models:
             for who in here:
-                config = _digest([set_by[who], count, count > STORED and data is not None])
+                config = digest([set_by[who], count, count > STORED and data is not None])
                 record = Record(**of.subject.facts(), who=who, samples=count, version=__version__, config=config)
                 path = out / "records" / who / str(count) / f"{of.subject.name}.json"
-                found.append(Task(of, record, path, data))
+                found.append(Task(of, record, path, data, full))
     return found
 
 
-def detect_all(todo: Sequence[Task], jobs: int) -> Iterator[Outcome]:
-    """What is known already, then each scan as soon as its record is written."""
+def detect_all(todo: Sequence[Task], jobs: int, retry: bool = False) -> Iterator[Outcome]:
+    """What is known already, then each scan as soon as its record is written.
+
+    Args:
+        retry: make records of failures again.
+    """
     missing = []
     for task in todo:
         record = _known(task)
+        if record is not None and record.status == "failed" and retry:
+            task.path.unlink(missing_ok=True)
+            record = None
         if record is None:
             missing.append(task)
         else:
@@ -121,20 +135,20 @@ def _answered(task: Task) -> Record:
     record, model = task.record, task.of.model
     _check_identity(model, record.sha256)
     if not record.samples:
-        return _asked(record, model, None)
+        return _asked(record, model, None, task.full)
     chosen = choose(task.of, record.samples, task.data)
     with pictures(chosen) as path:
-        return _asked(replace(record, samples_used=len(chosen.y)), model, path)
+        return _asked(replace(record, samples_used=len(chosen.y)), model, path, task.full)
 
 
-def _asked(record: Record, model: Path, path: Path | None) -> Record:
+def _asked(record: Record, model: Path, path: Path | None, full: bool) -> Record:
     if record.who == OURS:
         from .ours import scanned
 
         return scanned(record, model, path, SEED)
-    from .theirs import answered
+    from .theirs import answered, peer
 
-    return answered(record, model, path, SEED)
+    return answered(record, model, path, peer(record.who, full), SEED)
 
 
 def _check_identity(model: Path, digest: str) -> None:
@@ -154,12 +168,7 @@ def _is_text(task: Task) -> bool:
         return False
 
 
-def _fields(peer: type) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(peer())
-
-
-def _digest(settings: object) -> str:
+def digest(settings: object) -> str:
+    """A dozen hexadecimal digits of everything that is set."""
     text = json.dumps(settings, sort_keys=True, default=str)
     return sha256(text.encode()).hexdigest()[:12]

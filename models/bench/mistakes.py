@@ -18,11 +18,11 @@ def mistakes(rows: Sequence[Scored]) -> Iterator[Mistake]:
         record = row.record
         if record.status == "failed":
             yield _mistake(row, "failed", record.error)
-        elif record.trojaned and not record.flagged:
+        elif record.trojaned and not row.flagged:
             yield _mistake(row, "missed", _missed(row))
-        elif record.flagged and not record.trojaned:
+        elif row.flagged and not record.trojaned:
             yield _mistake(row, "false alarm", f"{_reasons(row)}{_loudest(row, row.named)}")
-        elif record.flagged and not row.hits:
+        elif row.flagged and not row.hits:
             yield _mistake(row, "wrong class", f"names class {row.named}; {_missed(row)}")
 
 
@@ -30,7 +30,7 @@ def _mistake(row: Scored, kind: str, why: str) -> Mistake:
     r = row.record
     return Mistake(
         kind=kind,  # type: ignore[arg-type] # one of the four above
-        samples=r.samples, name=r.name, attack=r.attack, label=r.label, score=row.score, best=row.best,
+        samples=r.samples, name=r.name, attack=r.attack, label=row.label, score=row.score, best=row.best,
         targets=r.targets, why=why,
     )  # fmt: skip
 

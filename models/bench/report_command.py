@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import rich_click as click
 if TYPE_CHECKING:
     from .benchmark import Benchmark
     from .scores import Scorer
+    from .sheets import Sheet
 
 __all__ = ["report"]
 
@@ -24,33 +26,46 @@ FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--markdown", is_flag=True, help="The tables as Markdown.")
 @click.option("--no-plots", is_flag=True, help="Tables and JSON only; plots need matplotlib.")
 def report(out: Path, part: str, calibration: Path | None, markdown: bool, no_plots: bool) -> None:
-    """Show how often each scanner was right, from the records in OUT; nothing is scanned again.
+    """Show how often each scanner was right and what repairs did, from the records in OUT; nothing is made again.
 
-    Writes OUT/benchmark.json and, as PNG and SVG, OUT/roc, samples, attacks and reliability.
+    Writes OUT/benchmark.json and, as PNG and SVG, OUT/roc, samples, attacks and reliability; OUT/repair.json.
     """
     from .record import write_json
+    from .repair_summary import load_repairs, repair_sheets, summarise_repairs
     from .scores import load_records
+    from .sheets import sheets
     from .summary import summarise
 
-    scorer, name = _scorer(calibration)
-    found = summarise(load_records(out), part, scorer, name)
-    write_json(found, out / "benchmark.json")
-    _show(found, markdown)
-    if not no_plots:
-        _plot(found, out)
+    repairs = load_repairs(out, part)
+    records = load_records(out) if not repairs or (out / "records").is_dir() else []
+    if records:
+        found = summarise(records, part, *_scorer(calibration))
+        write_json(found, out / "benchmark.json")
+        _show(sheets(found), markdown)
+        if not no_plots:
+            _plot(found, out)
+    if repairs:
+        repaired = summarise_repairs(repairs, part)
+        write_json(repaired, out / "repair.json")
+        _show(repair_sheets(repaired), markdown)
 
 
 def _scorer(path: Path | None) -> tuple[Scorer | None, str]:
-    return None, ""
+    from ...scanner.calibration import Calibration, shipped
+    from ...scanner.version import __version__
+
+    if path is not None:
+        return Calibration.load(path), path.name
+    return shipped(), f"shipped with {__version__}"
 
 
-def _show(found: Benchmark, markdown: bool) -> None:
+def _show(tables: Iterable[Sheet], markdown: bool) -> None:
     from rich.console import Console
 
-    from .sheets import as_markdown, as_table, sheets
+    from .sheets import as_markdown, as_table
 
     console = Console(highlight=False, markup=False)
-    for sheet in sheets(found):
+    for sheet in tables:
         if markdown:
             click.echo(as_markdown(sheet))
         else:

@@ -13,6 +13,7 @@ from .record import OURS, Record, read_json
 
 __all__ = ["LOWEST", "Answer", "Scored", "Scorer", "load_records", "methods_of", "rescored"]
 
+SMALL_TRIGGER = "verified-trigger"  # the reason that makes suspicious whatever the score is
 LOWEST = -1e300  # as a peer's score; a number, so that two of them can be compared
 
 
@@ -22,6 +23,10 @@ class Answer(Protocol):
     @property
     def score(self) -> float:
         """In [0, 1]."""
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether it reaches the cut."""
 
     @property
     def target(self) -> int | None:
@@ -42,18 +47,28 @@ class Scored:
     Attributes:
         score: to rank by; a scan that failed is as little suspicious as can be, for it found nothing.
         best: the most suspicious class; None if there is none.
+        flagged: as the verdict has it under the calibration: convicted, or a small trigger works, or the score reaches
+            the cut. Without one as it was recorded.
     """
 
     record: Record
     score: float
     best: int | None
+    flagged: bool
 
     @property
     def named(self) -> int | None:
         """The class that the answer accuses first; None if it accuses none."""
-        if not self.record.flagged:
+        if not self.flagged:
             return None
         return self.record.named[0] if self.record.named else self.best
+
+    @property
+    def label(self) -> str:
+        """The verdict; where the calibration now says otherwise than the record, that."""
+        if self.flagged == self.record.flagged:
+            return self.record.label
+        return "suspicious" if self.flagged else "not suspicious"
 
     @property
     def hits(self) -> bool:
@@ -82,11 +97,12 @@ def rescored(records: Iterable[Record], scorer: Scorer | None, without: Collecti
 
 def _one(record: Record, scorer: Scorer | None, without: Collection[str]) -> Scored:
     if record.status != "done":
-        return Scored(record, 0.0 if record.who == OURS else LOWEST, None)
+        return Scored(record, 0.0 if record.who == OURS else LOWEST, None, False)
     if record.who != OURS or scorer is None or not record.signals:
-        return Scored(record, record.score, record.best)
+        return Scored(record, record.score, record.best, record.flagged)
     answer = scorer.score(_numbers(record.signals), without)
-    return Scored(record, float(answer.score), answer.target)
+    by_rule = record.convicted or (record.flagged and SMALL_TRIGGER in record.reasons)
+    return Scored(record, float(answer.score), answer.target, by_rule or answer.suspicious)
 
 
 def _numbers(signals: Mapping[str, Sequence[float | None]]) -> dict[str, tuple[float, ...]]:

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +40,25 @@ class Placed:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Clean pictures of a model and, where they come from the test split, their places in it."""
+    """Clean pictures of a model, as ``np.savez`` keeps them (grey ones without channels), and where they lie.
+
+    Attributes:
+        index: their places in the data set's test split.
+    """
 
     x: NDArray[Any]
     y: NDArray[np.int64]
     index: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, split: Dataset, index: NDArray[np.int64]) -> Self:
+        """These places of a test split."""
+        x = split.x_test[index]
+        return cls(x[..., 0] if x.ndim == 4 and x.shape[3] == 1 else x, split.y_test[index], index)
+
+    def take(self, places: NDArray[np.intp]) -> Chosen:
+        """Those of them."""
+        return Chosen(self.x[places], self.y[places], self.index[places])
 
 
 def placed(zoo: Path, parts: Sequence[str], only: str = "*") -> list[Placed]:
@@ -87,12 +101,10 @@ def choose(of: Placed, count: int, data: Path | None) -> Chosen:
     own = stored(of.place)
     split = load_split(of.subject.dataset, data) if count > len(own.y) and data is not None else None
     if split is None:
-        return _take(own, stratified(own.y, count, SEED))
+        return own.take(stratified(own.y, count, SEED))
     index = np.setdiff1d(np.arange(len(split.y_test)), own.index)
-    x, y = split.x_test, split.y_test
-    more = index[stratified(y[index], count - len(own.y), SEED)]
-    every = np.concatenate([own.index, more])
-    return Chosen(_flat_grey(x[every]), y[every], every)
+    more = index[stratified(split.y_test[index], count - len(own.y), SEED)]
+    return Chosen.of(split, np.concatenate([own.index, more]))
 
 
 @lru_cache(maxsize=2)
@@ -111,11 +123,3 @@ def pictures(chosen: Chosen) -> Iterator[Path]:
         path = Path(folder) / "samples.npz"
         np.savez(path, x=chosen.x, y=chosen.y)
         yield path
-
-
-def _take(chosen: Chosen, index: NDArray[np.intp]) -> Chosen:
-    return Chosen(chosen.x[index], chosen.y[index], chosen.index[index])
-
-
-def _flat_grey(x: NDArray[Any]) -> NDArray[Any]:
-    return x[..., 0] if x.ndim == 4 and x.shape[3] == 1 else x

@@ -90,11 +90,11 @@ def _result(who: str, samples: int, every: Sequence[Scored]) -> Result:
         samples_used=(min(used), max(used)),
         auc=auc(*scores),
         at=tuple(_within(*scores)),
-        flagged=Share.of([r.record.flagged for r in trojaned]),
-        false_alarms=Share.of([r.record.flagged for r in clean]),
+        flagged=Share.of([r.flagged for r in trojaned]),
+        false_alarms=Share.of([r.flagged for r in clean]),
         convicted=Share.of([r.record.convicted for r in trojaned]),
         false_convictions=Share.of([r.record.convicted for r in clean]),
-        target_right=Share.of([r.hits for r in aimed if r.record.flagged]),
+        target_right=Share.of([r.hits for r in aimed if r.flagged]),
         best_right=Share.of([r.best is not None and r.best in r.record.targets for r in aimed]),
         median_seconds=median([r.record.seconds for r in rows]) if rows else 0.0,
     )
@@ -115,8 +115,8 @@ def _groups(who: str, samples: int, rows: Sequence[Scored]) -> Iterator[Group]:
                 samples=samples,
                 by=by,  # type: ignore[arg-type] # one of SIDES
                 name=name,
-                flagged=Share.of([r.record.flagged for r in members if r.record.trojaned]),
-                false_alarms=Share.of([r.record.flagged for r in members if not r.record.trojaned]),
+                flagged=Share.of([r.flagged for r in members if r.record.trojaned]),
+                false_alarms=Share.of([r.flagged for r in members if not r.record.trojaned]),
                 auc=auc(_split(members)[0], every_clean),
             )
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,21 +13,20 @@ from ...scanner.errors import TwinError
 from ...scanner.gathering import gather
 from ...scanner.ledger import Ledger
 from ...scanner.opening import open_running
+from .peers import Peer, peers
 from .record import Record
 from .scores import LOWEST
 
-__all__ = ["answered", "peers"]
-
-PEERS = "onnxray.models.bench.peers"
+__all__ = ["answered", "peer"]
 
 
-def peers() -> dict[str, Any]:
-    """The peers that there are, id -> class."""
-    found = getattr(import_module(PEERS), "peers", dict) if find_spec(PEERS) else dict
-    return dict(found())
+def peer(who: str, full: bool) -> Peer:
+    """A peer by its id: as published, or at a price that a benchmark on a CPU can pay."""
+    asked: Peer = peers()[who]()
+    return asked if full else asked.short()
 
 
-def answered(record: Record, path: Path, data: Path | None, seed: int) -> Record:
+def answered(record: Record, path: Path, data: Path | None, asked: Peer, seed: int) -> Record:
     """The record with what the peer says; its input domain and its twin are found as for our own scan.
 
     Raises:
@@ -45,7 +41,7 @@ def answered(record: Record, path: Path, data: Path | None, seed: int) -> Record
         if verify_twin(model, samples, "cpu", ledger) is None:
             raise TwinError(ledger.failures[-1].why)
     with ledger.stage("detect"):
-        result = peers()[record.who]().run(model, samples, seed)
+        result = asked.run(model, samples, seed)
 
     return replace(
         record,

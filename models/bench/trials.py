@@ -35,21 +35,23 @@ class Case:
 
     Attributes:
         work: clean samples that scan and repair may use.
-        judge: others; the accuracy is measured on them.
-        stamped: (N, ...) pictures of neither, or those to judge with, under the true trigger, in the model's domain.
+        verify: those that the scan judges its triggers on.
+        judge: the accuracy is measured on them.
+        stamped: (N, ...) pictures under the true trigger, none of ``work``, in the model's own domain.
         wanted: (N,) the class that the attacker wants of each.
     """
 
     name: str
     model: Model
     work: Samples
+    verify: Samples
     judge: Samples
     stamped: NDArray[np.float32]
     wanted: NDArray[np.int64]
 
     def bench(self) -> Bench:
         """What repairs are tried on, as the product sets it up."""
-        return Bench(self.model, self.work, self.judge, "cpu", RepairOptions(), lambda text, fraction: None)
+        return Bench(self.model, self.work, self.verify, "cpu", RepairOptions(), lambda text, fraction: None)
 
 
 @dataclass(frozen=True, kw_only=True)
