@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..converters import Model, Parity
     from .config import ScanOptions
     from .samples import Samples
+    from .training_data import TrainingSet
 
 __all__ = ["detect", "plan", "resolve_device", "verify_twin"]
 
@@ -66,6 +67,7 @@ def detect(
     device: str,
     options: ScanOptions,
     ledger: Ledger,
+    training: TrainingSet | None = None,
 ) -> list[Evidence]:
     """Run every detector that is due and has what it needs; the rest, and those that break, are told in the ledger.
 
@@ -75,14 +77,17 @@ def detect(
         samples: the optimisation half; None where the model's input domain is unknown, so that no picture can be
             put to it in a form that it understands; empty where none were given.
         parity: of the twin; None where there is none.
+        training: the set under suspicion; without one, methods that need it are not due unless asked for by name.
     """
     deadline = float("inf") if options.max_seconds is None else ledger.started + options.max_seconds
-    budget = Budget(deadline, options.seed, device, ledger.progress)
+    budget = Budget(deadline, options.seed, device, ledger.progress, training=training)
     evidence: list[Evidence] = []
     for name, detector in sorted(detectors.items(), key=_turn):
         if detector.stands_in and name not in options.detectors and not _due(evidence, detectors, parity):
             continue
-        if lack := _lack(detector, samples, parity is not None):
+        if Needs.TRAINING in detector.needs and training is None and name not in options.detectors:
+            continue
+        if lack := _lack(detector, samples, training, parity is not None):
             ledger.skip(name, lack)
             continue
         try:
@@ -151,8 +156,12 @@ def _due(evidence: Sequence[Evidence], detectors: Mapping[str, Detector], parity
     return not followed or (parity is not None and parity.smoothed)
 
 
-def _lack(detector: Detector, samples: Samples | None, has_twin: bool) -> str | None:
-    if Needs.SAMPLES in detector.needs and samples is None:
+def _lack(detector: Detector, samples: Samples | None, training: TrainingSet | None, has_twin: bool) -> str | None:
+    if Needs.TRAINING in detector.needs and training is None:
+        return "needs the training set that is under suspicion; give it with --training-data"
+    if Needs.SAMPLES in detector.needs and training is not None and training.images is None:
+        return "works on pictures, and this model takes rows of numbers"
+    if (Needs.SAMPLES | Needs.TRAINING) & detector.needs and samples is None:
         return "the model's input domain is unknown, so the pictures cannot be put to it"
     if Needs.GRADIENTS in detector.needs and not has_twin:
         return "needs gradients, and there is no verified torch twin"

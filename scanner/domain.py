@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .findings import Rate
+from .fitting import Fit
 
 __all__ = ["DomainChoice", "InputDomain"]
 
@@ -68,6 +69,7 @@ class DomainChoice:
             where that file names a convention that does clearly worse.
         numbering: how the classes of the data got their numbers, in words, where it was not the data or the model that
             numbered them; else empty.
+        fit: how pictures are brought to the model's size.
     """
 
     domain: InputDomain
@@ -77,6 +79,7 @@ class DomainChoice:
     tried: tuple[tuple[str, float], ...] = ()
     how: str = "found"
     numbering: str = ""
+    fit: Fit = field(default_factory=Fit)
 
     @property
     def margin(self) -> float:

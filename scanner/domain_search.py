@@ -23,7 +23,7 @@ from .stored_preprocessing import Stored, stored_names, stored_preprocessing
 if TYPE_CHECKING:
     from ..converters import Model
 
-__all__ = ["DomainOverrides", "find_domain"]
+__all__ = ["DomainOverrides", "find_domain", "named"]
 
 _TESTED = 200
 _LEADERS = 3
@@ -49,7 +49,7 @@ def find_domain(
         ModelError: the model runs under no convention.
     """
     overrides = overrides or DomainOverrides()
-    images = _named(images, model)
+    images = named(images, model)
     stored = stored_preprocessing(model.path)
     chosen = stratified(images.labels, _TESTED, seed)
     probe = Probe(model, images.images, images.labels).take(chosen)
@@ -61,8 +61,12 @@ def find_domain(
     return choice, _samples(winner.candidate, images)
 
 
-def _named(images: ImageSet, model: Model) -> ImageSet:
-    """The pictures, named by the model's own class names where the data has none; labels checked against the model."""
+def named(images: ImageSet, model: Model) -> ImageSet:
+    """The pictures, named by the model's own class names where the data has none; labels checked against the model.
+
+    Raises:
+        SamplesError: labels that the model has not.
+    """
     if images.labels.max() >= model.classes:
         from_one = images.labels.max() == model.classes and images.labels.min() == 1
         raise SamplesError(
@@ -128,6 +132,7 @@ def _choice(winner: Trial, trials: Sequence[Trial], labels: NDArray[np.int64], h
         beats_chance=_beats_chance(winner.accuracy, chance, len(trials)),
         tried=tuple((t.candidate.name, t.accuracy.value) for t in ranked),
         how=how,
+        fit=winner.candidate.fit,
     )
 
 

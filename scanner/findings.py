@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..converters import ModelFacts, Parity
     from .domain import DomainChoice
+    from .poisoned import PoisonedSamples
     from .triggers import Trigger
 
 __all__ = [
@@ -111,7 +112,9 @@ class Evidence:
             are; such evidence can convict, by stricter rules, and never acquits.
         large: whether a class is suspicious for a large statistic instead of a small one.
         sizes: whether the statistic is a size, so that ratios of it mean something.
+        whole: whether it is about the whole model, the same figure for every class.
         maps: pictures (H, W) in [0, 1] to show, by name, such as "heatmap-class7".
+        poisoned: samples of a training set that the method takes for poisoned, one entry for each flagged class.
     """
 
     detector: str
@@ -127,7 +130,9 @@ class Evidence:
     loose: bool = False
     large: bool = False
     sizes: bool = False
+    whole: bool = False
     maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    poisoned: tuple[PoisonedSamples, ...] = ()
 
     @property
     def usual(self) -> tuple[int, ...]:

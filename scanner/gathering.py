@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .assumed_domain import no_samples
 from .domain_search import find_domain
 from .images import load_images
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
     from .domain import DomainChoice
     from .ledger import Ledger
     from .samples import Samples
+    from .training_data import TrainingSet
 
-__all__ = ["gather"]
+__all__ = ["gather", "gather_with_training"]
 
 
 def gather(
@@ -42,3 +45,27 @@ def gather(
     choice, samples = find_domain(model, images, options.overrides, options.seed)
     ledger.check("input-domain", None if choice.beats_chance else choice.complaint)
     return choice, samples
+
+
+def gather_with_training(
+    model: Model, data: Path | None, training_data: Path | None, options: ScanOptions, ledger: Ledger
+) -> tuple[DomainChoice | None, Samples, TrainingSet | None]:
+    """As `gather`, and the training set that is under suspicion.
+
+    Without clean samples the domain is found with the training set, of which no sample is handed on as clean.
+
+    Raises:
+        SamplesError, OptionError: as `gather`; or the training set is wrong.
+    """
+    from .training_data import pictures, rows
+
+    if training_data is None:
+        return (*gather(model, data, options, ledger), None)
+    suspects = rows(training_data, model)
+    if suspects is not None and data is None:
+        ledger.skip("input-domain", "the training data are rows of numbers: methods that work on pictures do not apply")
+        return None, no_samples(model, options.overrides), suspects
+    choice, samples = gather(model, data or training_data, options, ledger)
+    if choice is not None and suspects is None:
+        suspects = pictures(training_data, model, choice)
+    return choice, samples if data else samples.take(np.empty(0, np.intp)), suspects

@@ -14,9 +14,9 @@ from ..converters.messages import one_line
 from .errors import SamplesError
 from .images import Listing, Picture
 
-__all__ = ["list_arrays", "unit_range"]
+__all__ = ["PAIRS", "list_arrays", "read_arrays", "read_labels", "unit_range"]
 
-_PAIRS = (("x", "y"), ("x_test", "y_test"), ("images", "labels"))
+PAIRS = (("x", "y"), ("x_test", "y_test"), ("images", "labels"))
 _CHANNELS = (1, 3, 4)
 
 
@@ -29,14 +29,14 @@ def list_arrays(path: Path) -> Listing:
     Raises:
         SamplesError: damaged file, missing keys, or arrays of another kind.
     """
-    arrays = _read(path)
-    keys = next((pair for pair in _PAIRS if set(pair) <= set(arrays)), None)
+    arrays = read_arrays(path)
+    keys = next((pair for pair in PAIRS if set(pair) <= set(arrays)), None)
     if keys is None:
         raise SamplesError(
             f"{path}: expected the arrays x and y, got {sorted(arrays)}; save it with np.savez(x=..., y=...)"
         )
     x, y = (arrays[key] for key in keys)
-    labels = _labels(y, f"{path}: {keys[1]}")
+    labels = read_labels(y, f"{path}: {keys[1]}")
     if len(x) != len(labels):
         raise SamplesError(
             f"{path}: expected one label for each picture, got {len(x)} pictures and {len(labels)} labels"
@@ -47,10 +47,15 @@ def list_arrays(path: Path) -> Listing:
     return Listing(labels, names, lambda chosen: list(_scaled(x[chosen], white)))
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path, *further: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an ``.npz`` by name; of those that are neither samples nor ``further``, only the name.
+
+    Raises:
+        SamplesError: damaged, or with pickled objects, which are never loaded.
+    """
     if not is_zipfile(path):
         raise SamplesError(f"{path}: not an .npz, or cut off; write it again with np.savez(x=..., y=...)")
-    wanted = {"class_names"}.union(*_PAIRS)
+    wanted = {"class_names", *further}.union(*PAIRS)
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] if key in wanted else np.empty(0) for key in file.files}
@@ -66,7 +71,8 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         raise SamplesError(f"{path}: its arrays do not fit into memory; save fewer pictures") from None
 
 
-def _labels(y: NDArray[Any], where: str) -> NDArray[np.int64]:
+def read_labels(y: NDArray[Any], where: str) -> NDArray[np.int64]:
+    """Labels (N,) or (N, 1) as (N,) int64; raises SamplesError where they are no whole numbers."""
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if y.ndim != 1:
         raise SamplesError(f"{where}: expected labels of shape (N,), got {y.shape}; for one-hot rows save y.argmax(1)")

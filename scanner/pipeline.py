@@ -9,9 +9,10 @@ from .config import DEFAULTS, ScanOptions
 from .detection import detect, plan, resolve_device, verify_twin
 from .evaluate import evaluate
 from .findings import Report
-from .gathering import gather
+from .gathering import gather_with_training
 from .ledger import Ledger
 from .opening import open_running
+from .poisoning import with_poisoned
 from .verdict import decide
 from .versions import versions
 
@@ -23,6 +24,7 @@ def scan(
     data: Path | None,
     options: ScanOptions = DEFAULTS,
     progress: Callable[[str, float], None] = lambda text, fraction: None,
+    training_data: Path | None = None,
 ) -> Report:
     """Scan one model with clean labelled pictures; without them only what needs none is checked, and none acquitted.
 
@@ -31,6 +33,7 @@ def scan(
         data: clean pictures, in any form that ``images.load_images`` reads; None for none.
         options: everything else that changes the report.
         progress: called with what is being done and the fraction done in [0, 1].
+        training_data: the model's training set, if it is under suspicion: pictures as for ``data``, or rows of numbers.
 
     Raises:
         OnnxrayError: the model, the data or an option is wrong; the message says which and what to do.
@@ -41,19 +44,19 @@ def scan(
         model = open_running(path, options.scores)
         device = resolve_device(options.device)
     with ledger.stage("samples"):
-        choice, samples = gather(model, data, options, ledger)
+        choice, samples, training = gather_with_training(model, data, training_data, options, ledger)
         optimise, verify = samples.halves(options.seed)
     with ledger.stage("twin"):
         parity = verify_twin(model, samples, device, ledger)
     with ledger.stage("detect"):
         trusted = optimise if choice is None or choice.beats_chance else None
-        evidence = detect(detectors, model, trusted, parity, device, options, ledger)
+        evidence = detect(detectors, model, trusted, parity, device, options, ledger, training)
     triggers = [t for e in evidence for t in e.triggers]
     with ledger.stage("judge"):
         evaluation = evaluate(model, verify, triggers) if len(verify) else None
     return Report(
         model=model.facts,
-        verdict=decide(evidence, evaluation, ledger.skipped, ledger.failures),
+        verdict=with_poisoned(decide(evidence, evaluation, ledger.skipped, ledger.failures), evidence),
         evidence=tuple(evidence),
         ran=tuple(ledger.ran),
         skipped=tuple(ledger.skipped),

@@ -21,6 +21,7 @@ from onnxray.scanner.images import load_images
 from onnxray.scanner.registry import plugins
 from onnxray.scanner.reports import Format
 from onnxray.scanner.samples import Samples
+from onnxray.scanner.training_data import TrainingSet, pictures
 
 DETECTORS = plugins("onnxray.scanner.detectors", Detector)  # type: ignore[type-abstract]
 FORMATS = plugins("onnxray.scanner.reports", Format)  # type: ignore[type-abstract]
@@ -45,7 +46,16 @@ def quick(plugin: type[Detector]) -> Detector:
 
 
 def evidence_of(plugin: type[Detector], budget: Budget | None = None) -> list[Evidence]:
-    return list(quick(plugin).run(*subject("trojaned.onnx"), budget or Budget()))
+    budget = replace(budget or Budget(), training=training())
+    return list(quick(plugin).run(*subject("trojaned.onnx"), budget))
+
+
+@cache
+def training() -> TrainingSet:
+    """All bundled samples, which have no poison among them, as a training set."""
+    model, _ = subject("trojaned.onnx")
+    choice, _ = find_domain(model, load_images(bundled("samples.npz"), limit=60))
+    return pictures(bundled("samples.npz"), model, choice)
 
 
 @pytest.mark.parametrize("plugin", [*DETECTORS.values(), *FORMATS.values()])
@@ -105,7 +115,7 @@ def test_a_detector_leaves_the_model_alone(plugin: type[Detector]) -> None:
 def test_a_detector_that_is_out_of_time_stops_and_says_so(plugin: type[Detector]) -> None:
     model, samples = subject("trojaned.onnx")
     started = monotonic()
-    found = list(plugin().run(model, samples, Budget(deadline=started)))
+    found = list(plugin().run(model, samples, Budget(deadline=started, training=training())))
     assert monotonic() - started < 10
     assert all(e.details.get("complete") is not True for e in found)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ...converters import Model
     from ..findings import Evidence
     from ..samples import Samples
+    from ..training_data import TrainingSet
 
 __all__ = ["NOMINATION", "Budget", "Detector", "Needs", "require_between"]
 
@@ -26,6 +27,7 @@ class Needs(Flag):
     NOTHING = 0
     SAMPLES = auto()
     GRADIENTS = auto()
+    TRAINING = auto()
 
 
 def _silent(text: str, fraction: float) -> None:
@@ -34,7 +36,7 @@ def _silent(text: str, fraction: float) -> None:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a method may spend, and how it tells how far it is.
+    """What a method may spend, how it tells how far it is, and what else it may look at.
 
     Attributes:
         deadline: ``time.monotonic()`` at which it must stop and report what it has.
@@ -42,6 +44,7 @@ class Budget:
         device: torch device, e.g. "cpu" or "cuda".
         progress: called with a short text and the fraction done in [0, 1].
         nominated: classes that stood out for methods which nominate; a method that hands on triggers adds theirs.
+        training: the training set under suspicion; None where none was given.
     """
 
     deadline: float = float("inf")
@@ -49,6 +52,7 @@ class Budget:
     device: str = "cpu"
     progress: Callable[[str, float], None] = _silent
     nominated: tuple[int, ...] = ()
+    training: TrainingSet | None = None
 
     @property
     def spent(self) -> bool:

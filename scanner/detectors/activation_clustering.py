@@ -1,0 +1,151 @@
+"""Activation Clustering: the samples of a training set that the model itself keeps apart from others of their label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from ..activation_clusters import Pair
+from ..clusters import Reduction
+from ..findings import Evidence, Rate
+from . import Budget, Detector, Needs, require_between
+
+if TYPE_CHECKING:
+    from ...converters import Model
+    from ..activation_clusters import Clustered, Hidden
+    from ..poisoned import PoisonedSamples
+    from ..samples import Samples
+    from ..training_data import TrainingSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivationClustering(Detector):
+    """Find the poisoned samples of a training set in the model's last hidden layer; needs --training-data.
+
+    A poisoned sample gets its label for its trigger, the others of that label for what they show; in the last hidden
+    layer the two stand apart. Each label's activations are reduced to ten components and split in two. The smaller
+    cluster is called poisoned where a last layer that is trained again without it gives most of its samples another
+    class (exclusionary reclassification, l / p below ``threshold``), while the model gives nearly all of them their
+    label (``followed``), and the clusters are two indeed (``silhouette``); unless clean samples of the class lie in it
+    as well. What they share is then put into other samples: where it turns these too, it is a trigger.
+
+    Assumes: the training set, and that less than half of a label's samples are poisoned; a hidden layer; no gradients.
+    Misses: poison that shares its features with its label (clean-label attacks), that is most of its label, or that
+    the model did not learn. Where classes have modes of their own (one sign in many photos) it flags clean ones too.
+
+    Chen et al., "Detecting Backdoor Attacks on Deep Neural Networks by Activation Clustering", 2018. They train the
+    whole network again; of a model of which only the file is at hand the last layer can be, on the activations.
+    """
+
+    needs: ClassVar[Needs] = Needs.TRAINING
+    nominates: ClassVar[bool] = True
+
+    components: int = 10
+    reduction: Literal["ica", "pca", "both"] = "both"
+    threshold: float = 1.0
+    silhouette: float = 0.1
+    followed: float = 0.9
+    least: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse options that leave nothing to tell; raises ValueError."""
+        least = {"components": 1, "threshold": 0.0, "silhouette": -1.0, "followed": 0.0, "least": 1}
+        require_between(self, least, {"components": 512, "silhouette": 1.0, "followed": 1.0})
+
+    def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
+        """Yield one Evidence: of each label's smaller cluster, how much of it goes to another class."""
+        from ..activation_clusters import cluster, hidden
+
+        if (training := budget.training) is None:
+            raise ValueError("activation-clustering expected a training set, got None")
+        started = monotonic()
+        if budget.spent:
+            yield self._evidence(model, {}, {}, (), started)
+            return
+        seen = hidden(model, training, samples, budget)
+        found = cluster(seen, training.labels, self.components, self._reductions, budget)
+        flagged = sorted(
+            (p for p in found.pairs.values() if self._stands_apart(p, seen)), key=lambda p: -p.reclassified.moved
+        )
+        poisoned = tuple(_poisoned(model, training, seen, found, p, budget) for p in flagged)
+        yield self._evidence(model, found.pairs, found.too_few, poisoned, started)
+
+    @property
+    def _reductions(self) -> tuple[Reduction, ...]:
+        return ("ica", "pca") if self.reduction == "both" else (self.reduction,)
+
+    def _stands_apart(self, pair: Pair, seen: Hidden) -> bool:
+        few = int(pair.inside.sum())
+        return (
+            pair.reclassified.ratio < self.threshold
+            and pair.silhouette >= self.silhouette
+            and few >= self.least
+            and _followed(pair, seen).value >= self.followed
+            and (not pair.clean.trials or pair.clean.value < few / len(pair.members) / 2)
+        )
+
+    def _evidence(
+        self, model: Model, pairs: dict[int, Pair], too_few: dict[int, int], poisoned: tuple[PoisonedSamples, ...],
+        started: float,
+    ) -> Evidence:  # fmt: skip
+        moved = [pairs[c].reclassified.moved if c in pairs else float("nan") for c in range(model.classes)]
+        return Evidence(
+            detector="activation-clustering",
+            classes=tuple(moved),
+            statistic="of the smaller cluster's samples, given another class by a last layer that never saw them",
+            flagged=tuple(p.target for p in poisoned),
+            score=max((p.reclassified.moved for p in poisoned), default=0.0),
+            seconds=monotonic() - started,
+            details={
+                "exclusionary_reclassification": {c: _finite(p.reclassified.ratio) for c, p in pairs.items()},
+                "relative_size": {c: round(float(p.inside.mean()), 4) for c, p in pairs.items()},
+                "silhouette": {c: round(p.silhouette, 4) for c, p in pairs.items()},
+                "reduction": {c: p.reduction for c, p in pairs.items()},
+                "too_few_samples": too_few,
+                "complete": bool(pairs),
+            },
+            large=True,
+            poisoned=poisoned,
+        )
+
+
+def _followed(pair: Pair, seen: Hidden) -> Rate:
+    return Rate.of(seen.predicted[pair.suspicious] == pair.label)
+
+
+def _finite(ratio: float) -> float | None:
+    return round(ratio, 4) if ratio < float("inf") else None
+
+
+def _poisoned(
+    model: Model, training: TrainingSet, seen: Hidden, found: Clustered, pair: Pair, budget: Budget
+) -> PoisonedSamples:
+    """All that can be said of one suspicious cluster."""
+    from ..poison_view import averages, like_sources, scatter, sprites, words
+    from ..poisoned import PoisonedSamples
+    from ..transplant import transplant
+
+    budget.progress(f"what the suspicious samples of class {pair.label} share", 1.0)
+    others = like_sources(found, pair, budget.seed)
+    shared = transplant(model, training, pair.suspicious, others, pair.label, budget.seed)
+    points, inside = scatter(pair, budget.seed)
+    return PoisonedSamples(
+        target=pair.label,
+        positions=pair.suspicious,
+        scores=pair.scores[pair.inside],
+        labelled=len(pair.members),
+        reclassified=pair.reclassified,
+        silhouette=pair.silhouette,
+        followed=_followed(pair, seen),
+        clean=pair.clean,
+        transplant=shared.success,
+        points=points,
+        inside=inside,
+        averages=averages(training, pair, budget.seed),
+        sprites=sprites(training, pair, budget.seed),
+        words=words(training, pair, budget.seed),
+        trigger=shared.trigger,
+        tokens=tuple(training.token(t) for t in shared.tokens),
+    )
