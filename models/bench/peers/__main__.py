@@ -11,7 +11,7 @@ import click
 from ....converters import open_model
 from ....scanner.assumed_domain import no_samples, noise
 from ....scanner.domain_search import find_domain
-from ....scanner.errors import OnnxrayError
+from ....scanner.errors import OnnxrayError, OptionError
 from ....scanner.images import load_images
 from . import Peer, filters, peers
 
@@ -39,6 +39,8 @@ def main(
 
 
 def _ask_peers(file: Path, pictures: Path | None, count: int, chosen: tuple[str, ...], short: bool, seed: int) -> None:
+    if unknown := sorted(set(chosen) - set(peers())):
+        raise OptionError(f"peer: expected some of {list(peers())}, got {unknown[0]!r}")
     model = open_model(file)
     if pictures is None:
         samples = no_samples(model)

@@ -287,6 +287,12 @@ def test_the_command_says_what_a_peer_says() -> None:
     assert done.output.startswith("neuron-inspect-spec: flags class 7, score ")
 
 
+def test_the_command_refuses_a_peer_that_there_is_not() -> None:
+    done = CliRunner().invoke(main, [str(bundled("trojaned.onnx")), "--peer", "nc"])
+    assert done.exit_code == 1
+    assert "expected some of ['mm-bd', 'nc-paper', 'neuron-inspect-spec'], got 'nc'" in done.output
+
+
 def test_a_result_has_a_statistic_for_every_class(trojaned: Asked) -> None:
     said = QUICK["neuron-inspect-spec"].run(*trojaned, 0)
     assert isinstance(said, PeerResult)
