@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from .errors import ModelError
 from .messages import one_line
@@ -21,10 +21,14 @@ from .messages import one_line
 if TYPE_CHECKING:
     from onnx import TensorProto
 
-__all__ = ["Place", "inline", "place_of", "read_place"]
+__all__ = ["DataMissing", "Place", "confined", "inline", "place_of", "read_place", "read_range"]
 
 _EXTERNAL = 1  # TensorProto.EXTERNAL
 _BINARY = getattr(os, "O_BINARY", 0)  # of Windows
+
+
+class DataMissing(ModelError):  # noqa: N818  (reads better where it is caught)
+    """A file of external data is not there."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def place_of(model: Path, tensor: TensorProto) -> Place | None:
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     where = f"{model}: tensor {one_line(tensor.name)!r} keeps its data in {one_line(location)!r}"
-    return Place(location, _confined(model, location, where), entries, where)
+    return Place(location, confined(model, location, where), entries, where)
 
 
 def inline(model: Path, tensors: Iterable[TensorProto], digest: hashlib._Hash, budget: int) -> int:
@@ -121,6 +125,23 @@ def read_place(place: Place, budget: int) -> bytes:
     return content
 
 
+def read_range(file: Path, start: int, end: int) -> bytes:
+    """Some bytes of a file that ``confined`` has resolved.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with _opened(file) as opened:
+        opened.seek(start)
+        return opened.read(end - start)
+
+
+def _opened(file: Path) -> IO[bytes]:
+    """Neither a link put there since the path was resolved nor a pipe, which would block, is opened."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _BINARY
+    return os.fdopen(os.open(file, flags), "rb")
+
+
 def _require_own(place: Place, status: os.stat_result, budget: int) -> None:
     """Refuse what is no file of the model's own."""
     if not stat.S_ISREG(status.st_mode):
@@ -131,8 +152,18 @@ def _require_own(place: Place, status: os.stat_result, budget: int) -> None:
         raise ModelError(f"{place.where}, {size} bytes, over the size limit by {size - budget}; raise the limit")
 
 
-def _confined(model: Path, location: str, where: str) -> Path:
-    """Resolve the location, links included, and refuse it unless it ends where the model lives."""
+def confined(model: Path, location: str, where: str) -> Path:
+    """Resolve a location, links included, and refuse it unless it ends where the model lives.
+
+    Args:
+        model: the model file.
+        location: as a tensor gives it.
+        where: the tensor and its file in words, for messages.
+
+    Raises:
+        DataMissing: there is no such file.
+        ModelError: it lies outside the model's folder.
+    """
     names = PureWindowsPath(location), PurePosixPath(location)
     if not location or not location.isprintable() or any(p.anchor or ".." in p.parts for p in names):
         raise ModelError(f"{where}, expected a relative path inside the model's folder; do not trust this file")
@@ -140,7 +171,7 @@ def _confined(model: Path, location: str, where: str) -> Path:
     try:
         file = (folder / location).resolve(strict=True)
     except (OSError, RuntimeError):
-        raise ModelError(f"{where}, which does not exist; put that file beside the model") from None
+        raise DataMissing(f"{where}, which does not exist; put that file beside the model") from None
     if not any(file.is_relative_to(root.resolve()) for root in (folder, *_blobs(folder))):
         raise ModelError(f"{where}, a link to a file outside the model's folder; do not trust this file")
     return file

@@ -12,7 +12,7 @@ from onnxray.models.bundled_files import bundled
 from onnxray.scanner import confined_scan
 from onnxray.scanner.config import ScanOptions
 from onnxray.scanner.confined_scan import limits_for, scan_confined
-from onnxray.scanner.findings import Evidence, Label, Report
+from onnxray.scanner.findings import Evidence, Label, Report, Verdict
 from onnxray.scanner.registry import build, plugins
 from onnxray.scanner.reports import Artifacts, Format
 from onnxray.scanner.sandbox import Confinement, Limits, Result
@@ -83,7 +83,7 @@ def forged(monkeypatch: pytest.MonkeyPatch, **changes: object) -> Report:
     """What comes of a report that a child made up."""
     genuine = Report(
         model=confined_scan._facts(bundled("clean.onnx")),
-        verdict=confined_scan.Verdict(Label.CLEAN, 0.0),
+        verdict=Verdict(Label.CLEAN, 0.0),
         evidence=(Evidence("last-layer", (0.0,), "size"),),
     )
     told = replace(genuine, **changes)  # type: ignore[arg-type]
