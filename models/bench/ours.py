@@ -44,6 +44,7 @@ def scanned(record: Record, model: Path, data: Path | None, seed: int) -> Record
         timings=dict(report.timings),
         reasons=tuple(dict.fromkeys(code for code, _ in verdict.reasons)),
         signals=measured,
+        note=report.domain.domain.name if report.domain else "",
     )
 
 

@@ -32,6 +32,7 @@ class Subject:
         attack: its name; "" for a clean model.
         targets: the classes that the attack aims at.
         attack_success: in [0, 1]; None for a clean model.
+        layout: of pictures, whose values are in [0, 1].
     """
 
     name: str
@@ -47,6 +48,7 @@ class Subject:
     targets: tuple[int, ...] = ()
     attack_success: float | None = None
     clean_accuracy: float = 0.0
+    layout: str = "NCHW"
 
     @classmethod
     def read(cls, place: Path) -> Self:
@@ -73,6 +75,7 @@ class Subject:
                 targets=tuple(truth["targets"]),
                 attack_success=success["value"] if success else None,
                 clean_accuracy=truth["clean_accuracy"]["value"],
+                layout=recipe["export"]["layout"],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             what = one_line(f"{type(error).__name__}: {error}", 200)
@@ -102,7 +105,7 @@ class Record(Subject):
         seconds: wall time of the whole scan; ``timings``: of its stages.
         reasons: codes of the verdict's reasons.
         signals: ours: ``scanner.signals``, name -> a value for each class, None where it was not measured.
-        note: what a peer says of itself.
+        note: ours: the input domain that was found; what a peer says of itself.
         config: of everything that is set; with the version and the model's hash it makes a record out of date.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...converters import open_model
+from ...scanner.domain import InputDomain
 from ...scanner.domain_search import find_domain
 from ...scanner.errors import SamplesError
 from ...scanner.images import ImageSet
@@ -36,7 +37,9 @@ class Pictures:
 
 
 def make_case(of: Placed, parts: Pictures) -> Case:
-    """The model with its samples, under the domain that it wants.
+    """The model with its samples: those to work on as a user has them, those to judge with as the zoo's maker does.
+
+    The former are put to it in the domain that a search finds, which may be a wrong one.
 
     Raises:
         OnnxrayError: the model cannot be read, or takes no such pictures.
@@ -46,8 +49,9 @@ def make_case(of: Placed, parts: Pictures) -> Case:
     _, samples = find_domain(model, ImageSet(tuple(x), y, source=str(of.place)), seed=SEED)
     ends = np.cumsum([len(c.y) for c in clean])
     work, verify, judge = (samples.take(at) for at in np.split(np.arange(len(samples)), ends[:2]))
-    stamped = np.ascontiguousarray(samples.domain.to_input(_unit(parts.shown, samples)), np.float32)
-    return Case(of.subject.name, model, work, verify, judge, stamped, parts.wanted)
+    truly = InputDomain("[0, 1]", of.subject.layout, *samples.images.shape[1:])
+    stamped = np.ascontiguousarray(truly.to_input(_unit(parts.shown, samples)), np.float32)
+    return Case(of.subject.name, model, work, verify, replace(judge, domain=truly), stamped, parts.wanted)
 
 
 def _unit(x: NDArray[Any], samples: Samples) -> NDArray[np.float32]:
