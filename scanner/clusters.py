@@ -118,7 +118,8 @@ def depth(points: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[
     """How far inside the second cluster each point (n, C) lies: 0 at the other's centre, 1 at its own, 0.5 between."""
     one, two = (np.linalg.norm(points - centre, axis=1) for centre in centres)
     total = one + two
-    return np.divide(one, total, out=np.full(len(points), 0.5), where=total > 0)
+    inside: NDArray[np.float64] = np.divide(one, total, out=np.full(len(points), 0.5), where=total > 0)
+    return inside
 
 
 def _rank(values: NDArray[np.float64]) -> int:

@@ -79,6 +79,13 @@ _SCAN = (
         ".parquet of paths and labels. Without them little can be checked, and the verdict is never clean.",
     ),
     _scan(
+        "--training-data",
+        type=PATH,
+        metavar="PATH",
+        help="The model's training set, where it may be poisoned: in the same forms, or an .npz of token ids or other "
+        "rows of numbers. Its suspicious samples are listed.",
+    ),
+    _scan(
         "--samples",
         type=click.IntRange(min=2),
         metavar="N",

@@ -46,6 +46,7 @@ def scan(
       onnxray scan model.onnx --data images/
       onnxray scan model.onnx --data test.npz -f json -o report/ > report.json
       onnxray scan model.onnx --data test.npz --set neural-cleanse.steps=500
+      onnxray scan model.onnx --data test.npz --training-data train.npz
       onnxray scan model.onnx
 
     \b
@@ -74,6 +75,8 @@ def scan(
 
 def _report(model: Path, data: Path | None, options: ScanOptions, flags: dict[str, Any]) -> Report:
     arguments: dict[str, Any] = {"path": model, "data": data, "options": options}
+    if suspects := flags["training_data"]:
+        arguments["training_data"] = _existing(suspects)
     with progress_bar(not flags["quiet"]) as progress, redirect_stdout(sys.stderr):
         if flags["no_sandbox"]:
             from .. import pipeline

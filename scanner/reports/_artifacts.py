@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..findings import Report
+from ..findings import Evidence, Report
 from ..triggers import Trigger
 from . import Artifacts
 from ._contract import encode
 from ._pictures import map_picture, mask_picture, stamped_picture, trigger_picture
+from ._poisoned import SAMPLES, clusters_picture, picture_name, samples_table
 from ._translate import contract_of
 from ._triggers import shown_triggers
 
@@ -36,10 +37,23 @@ def write(report: Report, folder: Path, images: NDArray[np.float32] | None) -> A
             file = f"{evidence.detector}-{name}.png"
             _replace(folder / file, _png(map_picture(heat)))
             files.setdefault(evidence.detector, {})[name] = file
+        if evidence.poisoned:
+            files.setdefault(evidence.detector, {}).update(_poisoned(evidence, folder))
     artifacts = Artifacts(folder, files)
     # Last, so that a report never names a file that is not there yet.
     _replace(folder / "report.json", encode(contract_of(report, artifacts)).encode() + b"\n")
     return artifacts
+
+
+def _poisoned(evidence: Evidence, folder: Path) -> dict[str, str]:
+    """The list of suspicious training samples, and a picture of each label's clusters."""
+    files = {SAMPLES: f"{evidence.detector}-{SAMPLES}.csv"}
+    _replace(folder / files[SAMPLES], samples_table(evidence))
+    for p in evidence.poisoned:
+        name = picture_name(p)
+        files[name] = f"{evidence.detector}-{name}.png"
+        _replace(folder / files[name], _png(clusters_picture(p)))
+    return files
 
 
 def _contents(trigger: Trigger, images: NDArray[np.float32] | None) -> dict[str, tuple[str, bytes]]:

@@ -92,6 +92,21 @@ class Verdict(Struct, frozen=True):
     explanations: list[str]
 
 
+class PoisonedSamples(Struct, frozen=True):
+    """Samples of the training set that carry one label and stand apart; ``artifacts`` of the evidence lists them."""
+
+    target: Annotated[Class, Meta(description="the class that they are labelled as")]
+    source: Annotated[Class, Meta(description="the class that most are given by a last layer that never saw them")]
+    samples: Count
+    labelled: Annotated[Count, Meta(description="samples with that label in all")]
+    ratio: Annotated[Number, Meta(description="exclusionary reclassification, l / p; null where p is 0")]
+    relative_size: Share
+    silhouette: Annotated[float, Meta(ge=-1, le=1)]
+    followed: Annotated[Share, Meta(description="of them, given their label by the model itself")]
+    transplant: Annotated[Share | None, Meta(description="of other samples, turned into the target by what they share")]
+    tokens: Annotated[list[str], Meta(description="that they share, where they are sentences")]
+
+
 class Evidence(Struct, frozen=True):
     """What one detector measured; paths in ``artifacts`` are relative to the report's folder."""
 
@@ -107,6 +122,7 @@ class Evidence(Struct, frozen=True):
     seconds: Seconds
     artifacts: dict[str, str]
     details: dict[str, Any]
+    poisoned: list[PoisonedSamples]
 
 
 class Finding(Struct, frozen=True):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..triggers import Trigger
 
-__all__ = ["map_picture", "mask_picture", "stamped_picture", "trigger_picture"]
+__all__ = ["map_picture", "mask_picture", "rgb", "stamped_picture", "trigger_picture"]
 
 Picture = NDArray[np.uint8]
 
@@ -24,14 +24,14 @@ def trigger_picture(trigger: Trigger) -> Picture:
 
 def mask_picture(trigger: Trigger) -> Picture:
     """The mask: white where the trigger replaces the image, black where it leaves it alone."""
-    return _enlarge(_rgb(trigger.mask[None]), WIDTH)
+    return _enlarge(rgb(trigger.mask[None]), WIDTH)
 
 
 def map_picture(values: NDArray[np.float32]) -> Picture:
     """A map (H, W), white where it is largest."""
     values = np.nan_to_num(values)
     low, high = values.min(), values.max()
-    return _enlarge(_rgb(((values - low) / max(high - low, 1e-12))[None]), WIDTH)
+    return _enlarge(rgb(((values - low) / max(high - low, 1e-12))[None]), WIDTH)
 
 
 def stamped_picture(trigger: Trigger, images: NDArray[np.float32]) -> Picture:
@@ -41,17 +41,18 @@ def stamped_picture(trigger: Trigger, images: NDArray[np.float32]) -> Picture:
         images: (N, C, H, W) in [0, 1], N >= 1; the first ``SAMPLES`` are shown.
     """
     images = images[:SAMPLES]
-    rows = [_side_by_side([_enlarge(_rgb(i), WIDTH // 2) for i in row]) for row in (images, trigger.stamp(images))]
+    rows = [_side_by_side([_enlarge(rgb(i), WIDTH // 2) for i in row]) for row in (images, trigger.stamp(images))]
     gap = np.full((GAP, rows[0].shape[1], 3), 255, dtype=np.uint8)
     return np.concatenate([rows[0], gap, rows[1]])
 
 
 def over_grey(trigger: Trigger) -> Picture:
     """The trigger blended with grey at its own size, (H, W, 3)."""
-    return _rgb(trigger.stamp(np.full_like(trigger.pattern, GREY)[None])[0])
+    return rgb(trigger.stamp(np.full_like(trigger.pattern, GREY)[None])[0])
 
 
-def _rgb(image: NDArray[np.float32]) -> Picture:
+def rgb(image: NDArray[np.float32]) -> Picture:
+    """A picture (C, H, W) in [0, 1] as (H, W, 3)."""
     levels = np.rint(np.nan_to_num(image).clip(0, 1) * 255).astype(np.uint8)  # (C, H, W)
     return np.ascontiguousarray(np.broadcast_to(levels, (3, *levels.shape[1:])).transpose(1, 2, 0))
 

@@ -20,11 +20,12 @@ from . import Artifacts
 from ._class_table import class_table, is_share, left_out
 from ._contract import LIMITS
 from ._facts import fact_lines
+from ._poisoned import SAMPLES, poisoned_lines
 from ._terminal_picture import terminal_picture
 from ._triggers import attack_success, shown_triggers
 from ._words import class_label, meaning, percent, rate_words
 
-__all__ = ["classes", "facts", "footer", "head", "reasons", "triggers", "view"]
+__all__ = ["classes", "facts", "footer", "head", "poisoned", "reasons", "triggers", "view"]
 
 LOOKS = {
     Label.BACKDOORED: ("✖", "red"),
@@ -43,6 +44,7 @@ def view(report: Report, artifacts: Artifacts, width: int, pictures: bool) -> Gr
         *reasons(report),
         *classes(report, artifacts, width),
         *triggers(report, artifacts, pictures),
+        *poisoned(report, artifacts),
         *facts(report, artifacts),
         *footer(report),
     )
@@ -113,6 +115,19 @@ def _extent(trigger: Trigger) -> str:
     if trigger.norm == "l2":
         return f"changes the picture by {percent(trigger.size)} of full strength (root mean square of the mask)"
     return f"covers {percent(trigger.fraction)} of the picture ({trigger.l1:.1f} pixels)"
+
+
+def poisoned(report: Report, artifacts: Artifacts) -> Iterator[RenderableType]:
+    """The suspicious samples of the training set, label by label, and where they are listed and shown."""
+    for evidence in (e for e in report.evidence if e.poisoned):
+        yield _heading("Suspicious training samples", f"{sum(map(len, evidence.poisoned))}, by {evidence.detector}")
+        files = artifacts.files.get(evidence.detector, {})
+        if artifacts.folder and SAMPLES in files:
+            yield _indent(Text(one_line(artifacts.folder / files[SAMPLES], 1000), style="cyan", overflow="fold"))
+        for p in evidence.poisoned:
+            first, *more = poisoned_lines(report, p)
+            yield _indent(Text(one_line(first, 300), style="bold" if p.target in report.verdict.targets else ""))
+            yield from (_indent(Text(f"  {one_line(line, 300)}", style="dim")) for line in more)
 
 
 def facts(report: Report, artifacts: Artifacts) -> Iterator[RenderableType]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..domain import DomainChoice, InputDomain
 from ..findings import Evaluation, Evidence, Finding, Report
+from ..poisoned import PoisonedSamples
 from ..version import __version__
 from . import Artifacts
 from . import _contract as out
@@ -111,6 +112,7 @@ def _evidence(evidence: Evidence, files: Mapping[str, str]) -> out.Evidence:
         seconds=evidence.seconds,
         artifacts=dict(files),
         details=_plain_values(evidence.details),
+        poisoned=[_poisoned(p) for p in evidence.poisoned],
     )
 
 
@@ -122,6 +124,21 @@ def finding_of(finding: Finding) -> out.Finding:
         location=_text(finding.location),
         message=_text(finding.message),
         path=[_text(node) for node in finding.path],
+    )
+
+
+def _poisoned(p: PoisonedSamples) -> out.PoisonedSamples:
+    return out.PoisonedSamples(
+        target=p.target,
+        source=p.source,
+        samples=len(p),
+        labelled=p.labelled,
+        ratio=_number(p.reclassified.ratio),
+        relative_size=p.share,
+        silhouette=p.silhouette,
+        followed=p.followed.value,
+        transplant=p.transplant.value if p.transplant.trials else None,
+        tokens=[_text(token) for token in p.tokens],
     )
 
 

@@ -27,6 +27,9 @@ def _backdoor(report: Report) -> str:
     targets = report.verdict.targets
     if not targets:
         return "it has a backdoor"
+    codes = {code for code, _ in report.verdict.reasons}
+    if "poisoned-samples" in codes and "verified-trigger" not in codes:
+        return f"training samples with a hidden trigger taught it to answer {class_list(report, targets)}"
     return f"a small hidden trigger makes it answer {class_list(report, targets)} whatever the picture shows"
 
 
