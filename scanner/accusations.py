@@ -98,14 +98,18 @@ class Accusation:
 
     def convicts(self, policy: Policy) -> bool:
         """Whether its triggers work on unseen pictures, in every seed, and are far too small beside the others'."""
-        works = self.success.value >= policy.asr and self.success.lower >= policy.asr_lower
         if self.loose:
             outlier = self.ratio <= policy.loose_ratio and self.share <= policy.loose_share
         elif self.compared <= policy.few_classes:
             outlier = self.ratio <= policy.strict_ratio and self.share <= policy.strict_share
         else:
             outlier = self.ratio <= policy.ratio and self.p_value <= policy.p_value
-        return works and outlier and self.seeds >= policy.seeds and self.share <= policy.share
+        return self.works(policy) and outlier
+
+    def works(self, policy: Policy) -> bool:
+        """Whether its triggers work on unseen pictures, in every seed, and are triggers rather than new pictures."""
+        success = self.success.value >= policy.asr and self.success.lower >= policy.asr_lower
+        return success and self.seeds >= policy.seeds and self.share <= policy.share
 
     def worries(self, policy: Policy) -> bool:
         """Whether its triggers are smaller than they should be, and work on unseen pictures at least half the time."""
@@ -141,7 +145,7 @@ def accusations(evidence: Sequence[Evidence], evaluation: Evaluation | None) -> 
     The classes' statistic of a detector that hands on triggers is the size of the mask (see ``Evidence.triggers``).
     """
     judged = {id(trigger): rate for trigger, rate in (evaluation.attack_success if evaluation else ())}
-    for e in evidence:
+    for e in (e for e in evidence if not e.whole):
         sizes = np.asarray(e.classes)
         for target in dict.fromkeys(t.target for t in e.triggers):
             triggers = [t for t in e.triggers if t.target == target and id(t) in judged]

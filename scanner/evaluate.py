@@ -30,14 +30,15 @@ def evaluate(model: Model, samples: Samples, triggers: Sequence[Trigger]) -> Eva
 
 
 def attack_success(model: Model, samples: Samples, trigger: Trigger, predicted: NDArray[np.int64]) -> Rate:
-    """How many pictures the trigger turns into its target.
+    """How many pictures the trigger turns into its target, or into the one of their class.
 
     Args:
         predicted: (N,) what the model says of the pictures unstamped. Pictures that it gives the target anyway, and
             pictures that truly are of the target class, are not counted: they say nothing about the trigger.
     """
-    victims = (predicted != trigger.target) & (samples.labels != trigger.target)
+    wanted = trigger.wanted(predicted)
+    victims = (predicted != wanted) & (samples.labels != wanted)
     if not victims.any():
         return Rate(0, 0)
     stamped = trigger.stamp(samples.images[victims])
-    return Rate.of(model.predict(samples.domain.to_input(stamped)) == trigger.target)
+    return Rate.of(model.predict(samples.domain.to_input(stamped)) == wanted[victims])

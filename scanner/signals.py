@@ -22,13 +22,13 @@ _TINY = 1e-12
 
 
 def signals(evidence: Sequence[Evidence], evaluation: Evaluation | None, classes: int) -> Signals:
-    """Two signals of each method, for each of K classes.
+    """Two signals of each method that compares classes, one of each that asks about the whole model, for each of K.
 
     ``METHOD.rare`` is -log10 of the chance that the most extreme class of a clean model with as many classes stands out
     as far (`outliers.p_value`; so it knows K). ``METHOD.far`` is how many times as small, or as large, the class's
     statistic is as the median, in powers of two; only for statistics that are sizes, which have a zero. Both end at
     `MOST`. A trigger's signals are multiplied by what it achieved on the verification half: its attack success above
-    one half, doubled.
+    one half, doubled. ``METHOD.found`` is a method's own score of the whole model, times `MOST`, for every class alike.
     """
     judged = {id(trigger): rate.value for trigger, rate in (evaluation.attack_success if evaluation else ())}
     table: dict[str, tuple[float, ...]] = {}
@@ -36,6 +36,9 @@ def signals(evidence: Sequence[Evidence], evaluation: Evaluation | None, classes
         if len(e.classes) != classes:
             continue
         worth = _worth(e, judged, classes)
+        if e.whole:
+            table[f"{e.detector}.found"] = tuple((MOST * e.score * worth).tolist())
+            continue
         for name, values in (("rare", _rare(e, classes)), ("far", _far(e))):
             if np.isfinite(values).any():
                 # A class that was searched and never reached is as far from suspicious as can be.
@@ -69,6 +72,8 @@ def _far(e: Evidence) -> NDArray[np.float64]:
 def _worth(e: Evidence, judged: Mapping[int, float], classes: int) -> NDArray[np.float64]:
     """1 where nothing was judged; a class with judged triggers is worth what the weakest of them achieves."""
     worth = np.ones(classes)
+    if e.whole and e.triggers:
+        return worth * max(0.0, 2 * max(judged.get(id(t), 1.0) for t in e.triggers) - 1)
     for target in {t.target for t in e.triggers}:
         rates = [judged[id(t)] for t in e.triggers if t.target == target and id(t) in judged]
         if rates:

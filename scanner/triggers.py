@@ -25,6 +25,8 @@ class Trigger:
             that mask.
         search_asr: attack success on the samples that it was optimised on, in [0, 1]; never evidence by itself.
         norm: what its search took for the size of a mask.
+        mapping: (K,) the class that it is meant to cause for pictures of each class, for a trigger that moves every class
+            to another (then ``target`` is that of class 0); None for one target.
     """
 
     target: int
@@ -34,6 +36,7 @@ class Trigger:
     search_asr: float = 0.0
     minimal: float | None = None
     norm: MaskNorm = "l1"
+    mapping: tuple[int, ...] | None = None
 
     @property
     def l1(self) -> float:
@@ -54,6 +57,12 @@ class Trigger:
     def smallest(self) -> float:
         """The size of this search's smallest mask, in [0, 1]."""
         return self.size if self.minimal is None else self.minimal
+
+    def wanted(self, predicted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(N,) the class that it is meant to cause in pictures that the model gives these classes (N,)."""
+        if self.mapping is None:
+            return np.full(len(predicted), self.target)
+        return np.asarray(self.mapping)[predicted]
 
     def stamp(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """The pictures (N, C, H, W) in [0, 1] with the trigger blended in (Neural Cleanse, eq. 2)."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from .accusations import Accusation, Policy, accusations
+from .calibration import Calibration, Scored, shipped
 from .findings import Evaluation, Evidence, Failure, Label, Skipped, Verdict
+from .scoring import calibrated_methods, reason, scored
+from .shifts import with_shift
 
 __all__ = ["decide"]
 
 POLICY = Policy()
 Reason = tuple[str, str]
+CONVICTED = 0.9  # least score of a convicted model: the trigger was seen to work
+NOT_JUDGED = ("not-judged", "No search for a trigger could judge that class.")
+NOT_PROVEN = ("not-proven", "The evidence falls short of what a conviction needs.")
 
 
 def decide(
@@ -21,29 +27,54 @@ def decide(
     skipped: Sequence[Skipped],
     failures: Sequence[Failure],
     policy: Policy = POLICY,
+    calibration: Calibration | None = None,
 ) -> Verdict:
-    """Backdoored on a verified trigger; suspicious on less; clean only if everything that was due was done."""
+    """Backdoored on a verified trigger; suspicious on less; clean only if everything that was due was done.
+
+    The score is the calibrated one, of all evidence together (``calibration``; what is shipped if None). A high score
+    makes suspicious and never convicts.
+    """
+    verdict = _weighed(evidence, evaluation, skipped, failures, policy, calibration or shipped())
+    return with_shift(verdict, evidence, evaluation)
+
+
+def _weighed(
+    evidence: Sequence[Evidence],
+    evaluation: Evaluation | None,
+    skipped: Sequence[Skipped],
+    failures: Sequence[Failure],
+    policy: Policy,
+    calibration: Calibration,
+) -> Verdict:
+    """The verdict of everything that compares classes."""
     accused = list(accusations(evidence, evaluation))
-    score = max((a.score for a in accused), default=0.0)
-    guilty = _convicted(accused, policy)
-    worrying = [a for a in accused if a not in guilty and a.worries(policy)]
+    rated = scored(evidence, evaluation, calibration)
+    score = _score(rated, accused)
+    guilty = _strongest([*_convicted(accused, policy), *_corroborated(accused, rated, policy)])
+    named_already = _targets(guilty)
+    worrying = _strongest(a for a in accused if a.target not in named_already and a.worries(policy))
     if guilty:
-        reasons = [reason for a in guilty for reason in _charges(a, policy)]
+        reasons = [charge for a in guilty for charge in _charges(a, policy)]
+        reasons += [reason(rated, calibration)] if rated.convicting and rated.target in named_already else []
         reasons += [("further-suspect", f"Class {a.target} is suspicious too.") for a in worrying]
-        return Verdict(Label.BACKDOORED, score, tuple(a.target for a in guilty), tuple(reasons))
+        return Verdict(Label.BACKDOORED, max(score, CONVICTED), _targets(guilty), tuple(reasons))
     if worrying:
-        reasons = [reason for a in worrying for reason in _charges(a, policy)]
-        reasons.append(("not-proven", "The evidence falls short of what a conviction needs."))
-        return Verdict(Label.SUSPICIOUS, score, tuple(a.target for a in worrying), tuple(reasons))
-    if named := () if accused else _nominated(evidence, policy):
+        reasons = [charge for a in worrying for charge in _charges(a, policy)]
+        reasons.append(NOT_PROVEN)
+        return Verdict(Label.SUSPICIOUS, score, _targets(worrying), tuple(reasons))
+    if rated.suspicious and rated.target is not None:
+        why = (reason(rated, calibration), *_unchecked(skipped, failures), NOT_PROVEN if accused else NOT_JUDGED)
+        return Verdict(Label.SUSPICIOUS, score, (rated.target,), why)
+    unweighed = [e for e in evidence if e.detector not in calibrated_methods(calibration)]
+    if named := () if accused else _nominated(unweighed, policy):
         why = [("nominated", _nomination(e, target)) for e, target in named]
-        why += [*_unchecked(skipped, failures), ("not-judged", "No search for a trigger could judge that class.")]
+        why += [*_unchecked(skipped, failures), NOT_JUDGED]
         score = max(e.score for e, _ in named)
         return Verdict(Label.SUSPICIOUS, score, tuple(dict.fromkeys(t for _, t in named)), tuple(why))
     doubts = [
         *_unchecked(skipped, failures),
         *_unjudged(evidence, evaluation, accused, policy),
-        *_unexplained(evidence, accused, policy),
+        *_unexplained(unweighed, accused, policy),
         *_too_weak(evidence),
         *_unproven(accused, policy),
     ]
@@ -51,6 +82,32 @@ def decide(
         return Verdict(Label.INCONCLUSIVE, score, (), tuple(doubts))
     refuted = [("nominated", f"{_nomination(e, t)} {_refutation(accused, t)}") for e, t in _nominated(evidence, policy)]
     return Verdict(Label.CLEAN, score, (), (_acquittal(accused, policy), *refuted))
+
+
+def _score(rated: Scored, accused: Sequence[Accusation]) -> float:
+    """The calibrated score; where nothing that it knows was measured, how small the triggers are that were found."""
+    return rated.score if rated.parts else max((a.score for a in accused), default=0.0)
+
+
+def _corroborated(accused: Sequence[Accusation], rated: Scored, policy: Policy) -> list[Accusation]:
+    """Those whose trigger works, and of whose class everything together says what it hardly does of any clean one.
+
+    So a trigger that is not quite small enough by itself convicts where other methods say the same of its class.
+    """
+    return [a for a in accused if rated.convicting and a.target == rated.target and a.works(policy)]
+
+
+def _strongest(accused: Iterable[Accusation]) -> list[Accusation]:
+    """Of each class the accusation of the method beside whose other classes it is smallest."""
+    best: dict[int, Accusation] = {}
+    for a in accused:
+        if a.target not in best or a.ratio < best[a.target].ratio:
+            best[a.target] = a
+    return list(best.values())
+
+
+def _targets(accused: Sequence[Accusation]) -> tuple[int, ...]:
+    return tuple(a.target for a in accused)
 
 
 def _convicted(accused: Sequence[Accusation], policy: Policy) -> list[Accusation]:
@@ -108,7 +165,7 @@ def _unjudged(
             "on pictures that it does not understand says little.",
         )
     judged = {a.target for a in accused}
-    for e in evidence:
+    for e in (e for e in evidence if not e.whole):
         for target in (t for t in e.flagged if t not in judged):
             yield "flagged", f"{e.detector} flags class {target}, and no trigger of it could be judged."
         found, asked = int(np.isfinite([e.classes[c] for c in e.usual]).sum()), len(e.usual)

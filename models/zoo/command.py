@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from ..calibration.command import calibrate
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -29,6 +31,9 @@ only_option = click.option("--only", metavar="PATTERN", default="*", help="Only 
 @click.group()
 def zoo() -> None:
     """Build and list the zoo: small classifiers, clean and trojaned, each with what is true of it."""
+
+
+zoo.add_command(calibrate)
 
 
 @zoo.command()

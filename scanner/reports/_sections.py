@@ -6,6 +6,7 @@ All text that comes from the file or the data passes through ``one_line`` and in
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...converters.messages import one_line
-from ..findings import Label, Report
+from ..findings import Evidence, Label, Report
 from ..triggers import Trigger
 from . import Artifacts
 from ._class_table import class_table, is_share, left_out
@@ -23,6 +24,7 @@ from ._facts import fact_lines
 from ._poisoned import SAMPLES, poisoned_lines
 from ._terminal_picture import terminal_picture
 from ._triggers import attack_success, shown_triggers
+from ._witness import gate_name
 from ._words import class_label, meaning, percent, rate_words
 
 __all__ = ["classes", "facts", "footer", "head", "poisoned", "reasons", "triggers", "view"]
@@ -41,7 +43,7 @@ def view(report: Report, artifacts: Artifacts, width: int, pictures: bool) -> Gr
     """The whole view, for a console of ``width`` columns; ``pictures``: whether it can show small ones in colour."""
     return Group(
         head(report),
-        *reasons(report),
+        *reasons(report, artifacts),
         *classes(report, artifacts, width),
         *triggers(report, artifacts, pictures),
         *poisoned(report, artifacts),
@@ -64,19 +66,25 @@ def head(report: Report) -> Panel:
     )
 
 
-def reasons(report: Report) -> Iterator[RenderableType]:
+def reasons(report: Report, artifacts: Artifacts) -> Iterator[RenderableType]:
     """Why: a line for each reason and each static finding, with its code."""
     lines = [(code, one_line(sentence, 600)) for code, sentence in report.verdict.reasons]
     lines += [(f.rule, one_line(f"{f.severity}: {f.message} ({f.location})", 600)) for f in report.findings]
     if lines:
         yield _heading("Why")
         yield _indent(_pairs(lines, "dim"))
+    for i in range(len(report.proofs)):
+        for path in artifacts.files.get(gate_name(i), {}).values() if artifacts.folder else ():
+            yield _indent(Text(one_line(f"{artifacts.folder}/{path}", 1000), style="cyan", overflow="fold"))
 
 
 def classes(report: Report, artifacts: Artifacts, width: int) -> Iterator[RenderableType]:
     """A table of classes for each detector, and where its maps are."""
     for evidence in report.evidence:
         yield _heading("Classes", f"{evidence.detector}: {evidence.statistic}")
+        if evidence.whole:
+            yield _indent(Text(_of_all(evidence)))
+            continue
         yield _indent(class_table(report, evidence, width))
         if hidden := left_out(report, evidence):
             yield _indent(Text(f"... and {hidden} more, none of them flagged", style="dim"))
@@ -105,10 +113,17 @@ def triggers(report: Report, artifacts: Artifacts, pictures: bool) -> Iterator[R
 def _about(report: Report, trigger: Trigger) -> Iterator[Text]:
     rivals = sum(t.target == trigger.target for e in report.evidence for t in e.triggers)
     yield Text(_extent(trigger))
+    if trigger.mapping is not None:
+        yield Text(one_line("moves class " + ", ".join(f"{a} to {b}" for a, b in enumerate(trigger.mapping)), 200))
     if rate := attack_success(report, trigger):
         yield Text(f"takes over {rate_words(rate)} held-out pictures")
     if rivals > 1:
         yield Text(f"the strongest of {rivals} found for this class", style="dim")
+
+
+def _of_all(evidence: Evidence) -> str:
+    size = evidence.classes[0] if evidence.classes else float("nan")
+    return f"{percent(size)} of the picture" if isfinite(size) else "none found"
 
 
 def _extent(trigger: Trigger) -> str:
