@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor
+from math import floor, sqrt
 from typing import Any, Self
 
 import numpy as np
@@ -90,8 +90,9 @@ class Reliability:
 def auc(trojaned: Numbers, clean: Numbers, rounds: int = ROUNDS, seed: int = SEED) -> Interval | None:
     """The chance that a trojaned model scores above a clean one, ties counted half; None without one of each.
 
-    The interval is a bootstrap's (percentiles; trojaned and clean models drawn apart). A perfect ranking is perfect in
-    every draw; its lower end is then Wilson's for as many successes as the smaller group has models.
+    The interval is a bootstrap's (percentiles; trojaned and clean models drawn apart). Where every draw would be alike,
+    which is so for a perfect ranking or a group of one model, it is made of all areas from which this one is no further
+    than 1.96 of their standard errors, after Hanley and McNeil 1982; with one model of each kind that is Wilson's.
     """
     from scipy.stats import bootstrap
 
@@ -100,9 +101,8 @@ def auc(trojaned: Numbers, clean: Numbers, rounds: int = ROUNDS, seed: int = SEE
         return None
     value = float(_ranked(above, below))
     if value in (0.0, 1.0) or len(above) < 2 or len(below) < 2:
-        fewest = min(len(above), len(below))
-        rate = Rate(round(value * fewest), fewest)
-        return Interval(value, min(value, rate.lower), max(value, rate.upper))
+        sizes = len(above), len(below)
+        return Interval(value, _lowest(value, *sizes), 1 - _lowest(1 - value, *sizes))
     drawn = bootstrap(
         (above, below), _ranked, n_resamples=rounds, batch=50, method="percentile", rng=np.random.default_rng(seed)
     )
@@ -113,6 +113,18 @@ def _ranked(above: NDArray[Any], below: NDArray[Any], axis: int = -1) -> NDArray
     """The share of pairs in the right order, along the last axis of both."""
     difference = above[..., :, None] - below[..., None, :]
     return np.asarray((difference > 0).mean((-2, -1)) + 0.5 * (difference == 0).mean((-2, -1)))
+
+
+def _lowest(value: float, trojaned: int, clean: int) -> float:
+    """The lowest area from which this one is 1.96 standard errors away."""
+    from scipy.optimize import brentq
+
+    def beyond(area: float) -> float:
+        first, second = area / (2 - area), 2 * area**2 / (1 + area)
+        spread = (trojaned - 1) * (first - area**2) + (clean - 1) * (second - area**2)
+        return value - area - 1.959964 * sqrt((area * (1 - area) + spread) / (trojaned * clean))
+
+    return float(brentq(beyond, 0, min(value, 1 - 1e-9))) if value > 0 else 0.0
 
 
 def tpr_at(trojaned: Numbers, clean: Numbers, limit: float) -> At | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import copytree
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -115,8 +116,9 @@ def test_a_damaged_record_is_told(zoo: Path, names: dict[str, str], out: Path, s
 
 
 def test_a_process_that_dies_ends_its_own_task_only() -> None:
+    done: Callable[[Any], object] = operator.call
     deeds = [partial(abs, -1), partial(os._exit, 1), partial(abs, -2), partial(abs, -3)]
-    found = list(work_off(deeds, operator.call, lambda deed, why: why, jobs=2))
+    found = list(work_off(deeds, done, lambda deed, why: why, jobs=2))
     assert sorted(map(str, found))[:3] == ["1", "2", "3"]
     assert len(found) == 4
     assert "died" in next(str(f) for f in found if isinstance(f, str))
@@ -182,8 +184,7 @@ def test_a_model_of_text_is_told_apart_from_a_failure(
 ) -> None:
     place = tmp_path / "text" / "test" / names["trojaned"]
     copytree(zoo / "test" / names["trojaned"], place)
-    rows = {"x": np.zeros((20, 40), np.int64), "y": np.arange(20) % 2, "index": np.arange(20)}
-    np.savez(place / "samples.npz", **rows)
+    np.savez(place / "samples.npz", x=np.zeros((20, 40), np.int64), y=np.arange(20) % 2, index=np.arange(20))
     (found,) = answers(tmp_path / "text", names, out, [10])
     assert found.record.status == "does-not-apply"
     assert "pictures" in found.record.error

@@ -99,7 +99,7 @@ def test_scores_and_flags_are_made_again_from_the_signals() -> None:
     assert by["a"].lost == pytest.approx(5 / 8 - 6 / 8)
     (trust,) = found.reliability
     assert sum(b.trojaned.trials for b in trust.reliability.bins) == 5  # without the failure
-    quiet = {name: (0.0, 0.0, 0.0) for name in ROWS[0].signals}
+    quiet: dict[str, tuple[float | None, ...]] = {name: (0.0, 0.0, 0.0) for name in ROWS[0].signals}
     small = replace(ROWS[0], signals=quiet, reasons=("verified-trigger",))
     assert [row.flagged for row in rescored([small, replace(ROWS[0], signals=quiet)], Loudest())] == [True, False]
     assert rescored([replace(ROWS[0], signals=quiet)], Loudest())[0].label == "not suspicious"

@@ -38,14 +38,25 @@ def test_intervals_narrow_with_more_models() -> None:
 
 
 def test_a_perfect_ranking_of_few_models_is_not_certain() -> None:
-    found = auc([2.0] * 16, [1.0] * 8)
-    assert found is not None
-    assert (found.value, found.upper) == (1, 1)
-    assert found.lower == pytest.approx(8 / (8 + 1.959964**2), abs=1e-4)  # Wilson, 8 of 8
+    lower = {}
+    for count in (1, 4, 16, 64):
+        found = auc([2.0] * count, [1.0] * count)
+        assert found is not None
+        assert (found.value, found.upper) == (1, 1)
+        lower[count] = found.lower
+    assert lower[1] == pytest.approx(1 / (1 + 1.959964**2))  # Wilson, 1 of 1
+    assert lower[1] < lower[4] < 0.8 < lower[16] < lower[64] < 0.99
     worst = auc([0.0] * 4, [1.0] * 4)
     assert worst is not None
-    assert (worst.value, worst.lower) == (0, 0)
-    assert worst.upper > 0.4
+    assert (worst.value, worst.lower, worst.upper) == (0, 0, pytest.approx(1 - lower[4]))
+
+
+def test_one_model_tells_little() -> None:
+    found = auc([0.85], [float(i) / 10 for i in range(10)])
+    assert found is not None
+    assert found.value == 0.9
+    assert found.lower < 0.4
+    assert 0.9 < found.upper < 1
 
 
 @pytest.mark.parametrize(("trojaned", "clean"), [([], [1.0]), ([1.0], [])])
