@@ -10,6 +10,7 @@ import rich_click as click
 from ..version import __version__
 from .audit import audit
 from .convert import convert
+from .diff import diff
 from .evaluate import evaluate
 from .exit_codes import exits
 from .explain import explain
@@ -79,6 +80,7 @@ def main() -> None:
 main.add_command(scan)
 main.add_command(audit)
 main.add_command(convert)
+main.add_command(diff)
 main.add_command(explain)
 main.add_command(inspect)
 main.add_command(repair)
