@@ -13,7 +13,7 @@ from onnx.inliner import inline_local_functions
 
 from .answers import find_head
 from .free_batch import free_batch
-from .graphs import copied, live_nodes, needed, sort_nodes
+from .graphs import copied, every_node, live_nodes, needed, sort_nodes
 from .half_precision import to_float32
 
 __all__ = ["PASSES", "drop_unused", "fix_batch", "inline_functions", "lift_constants", "normalize", "strip_head"]
@@ -37,7 +37,20 @@ def normalize(model: ModelProto, output: str, batch: int | None = None) -> Model
 
 def inline_functions(model: ModelProto) -> ModelProto:
     """Put the bodies of the model's own functions in place of their calls."""
-    return inline_local_functions(model) if model.functions else model
+    return inline_local_functions(_with_defaults(model)) if model.functions else model
+
+
+def _with_defaults(model: ModelProto) -> ModelProto:
+    """Write out at each call the defaults of the function's attributes, which onnx's inliner leaves out."""
+    defaults = {(f.domain, f.name): list(f.attribute_proto) for f in model.functions if f.attribute_proto}
+    if not defaults:
+        return model
+    model = copied(model)
+    for node in every_node(model):
+        given = {attribute.name for attribute in node.attribute}
+        missing = (a for a in defaults.get((node.domain, node.op_type), ()) if a.name not in given)
+        node.attribute.extend(list(missing))
+    return model
 
 
 def fix_batch(model: ModelProto, batch: int) -> ModelProto:

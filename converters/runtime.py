@@ -32,7 +32,7 @@ except ImportError as error:
         "where both were installed, uninstall both, then install one"
     ) from error
 
-__all__ = ["Session", "answers", "cast", "raw_outputs"]
+__all__ = ["OpenSession", "Session", "answers", "cast", "open_session", "raw_outputs"]
 
 _NUMBERS = re.compile(r"tensor\((float|float16|double|bool|u?int\d+)\)")  # onnxruntime's names of types
 _UNREGISTERED = re.compile(r"Fatal error: ([^\s:]*):(\w+)\(-?\d+\) is not a registered function/op")
@@ -188,6 +188,37 @@ def answers(content: bytes, feeds: Mapping[str, NDArray[Any]]) -> list[Any]:
         return list(session.run(None, dict(feeds)))
     except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base class
         raise ModelError(f"onnxruntime fails on random inputs: {one_line(error)}") from None
+
+
+class OpenSession:
+    """An ONNX message ready to give any of its outputs."""
+
+    def __init__(self, content: bytes, file: str) -> None:
+        """Start onnxruntime without its graph optimisations, which may merge what is asked for; see `open_session`."""
+        self._session, self._file = _start(content, file, optimise=False), file
+
+    def values(self, names: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+        """Return named outputs.
+
+        Raises:
+            ModelError: onnxruntime fails on the inputs.
+        """
+        wanted = {value.name for value in self._session.get_inputs()}
+        fed = {name: values for name, values in feeds.items() if name in wanted}
+        try:
+            values = self._session.run(list(names), fed)
+        except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base class
+            raise ModelError(f"{self._file}: onnxruntime fails: {one_line(error)}") from None
+        return dict(zip(names, values, strict=True))
+
+
+def open_session(content: bytes, file: str) -> OpenSession:
+    """Start onnxruntime on a serialised ModelProto without external data.
+
+    Raises:
+        ModelError: onnxruntime refuses it.
+    """
+    return OpenSession(content, file)
 
 
 def _start(content: bytes, file: str, threads: int = 0, optimise: bool = True) -> InferenceSession:

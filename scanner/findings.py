@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .domain import DomainChoice
     from .poisoned import PoisonedSamples
     from .triggers import Trigger
+    from .witness import Proof
 
 __all__ = [
     "Evaluation", "Evidence", "Failure", "Finding", "Label", "Rate", "Report", "Severity", "Skipped", "Verdict",
@@ -192,13 +193,15 @@ class Verdict:
 class Report:
     """Everything that one scan found out about one model; reports/ turn it into text, JSON and pictures.
 
-    ``examples`` are a few clean pictures (N, C, H, W) in [0, 1] to show a trigger on.
+    ``examples`` are a few clean pictures (N, C, H, W) in [0, 1] to show a trigger on; ``proofs`` what running the file
+    told of the gates that the audit found.
     """
 
     model: ModelFacts
     verdict: Verdict
     evidence: tuple[Evidence, ...] = ()
     findings: tuple[Finding, ...] = ()
+    proofs: tuple[Proof, ...] = ()
     ran: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     failures: tuple[Failure, ...] = ()

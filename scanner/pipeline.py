@@ -1,4 +1,4 @@
-"""READ THIS FIRST. One scan: open -> find the input domain -> verify the twin -> detect -> judge -> decide."""
+"""READ THIS FIRST. One scan: open -> audit -> input domain -> prove gates -> twin -> detect -> judge -> decide."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from .findings import Report
 from .gathering import gather_with_training
 from .ledger import Ledger
 from .opening import open_running
+from .scoring import chosen
 from .poisoning import with_poisoned
+from .static_stage import audit_model, prove_gates, with_findings
 from .verdict import decide
 from .versions import versions
 
@@ -39,13 +41,15 @@ def scan(
         OnnxrayError: the model, the data or an option is wrong; the message says which and what to do.
     """
     ledger = Ledger(progress)
-    detectors = plan(options)
+    detectors, calibration = plan(options), chosen(options.calibration)
     with ledger.stage("open"):
         model = open_running(path, options.scores)
         device = resolve_device(options.device)
+    findings = audit_model(model, ledger)
     with ledger.stage("samples"):
         choice, samples, training = gather_with_training(model, data, training_data, options, ledger)
         optimise, verify = samples.halves(options.seed)
+    proofs = prove_gates(model, optimise, findings, options, ledger)
     with ledger.stage("twin"):
         parity = verify_twin(model, samples, device, ledger)
     with ledger.stage("detect"):
@@ -54,10 +58,15 @@ def scan(
     triggers = [t for e in evidence for t in e.triggers]
     with ledger.stage("judge"):
         evaluation = evaluate(model, verify, triggers) if len(verify) else None
+    verdict = with_poisoned(
+        decide(evidence, evaluation, ledger.skipped, ledger.failures, calibration=calibration), evidence
+    )
     return Report(
         model=model.facts,
-        verdict=with_poisoned(decide(evidence, evaluation, ledger.skipped, ledger.failures), evidence),
+        verdict=with_findings(verdict, findings, proofs),
         evidence=tuple(evidence),
+        findings=findings,
+        proofs=proofs,
         ran=tuple(ledger.ran),
         skipped=tuple(ledger.skipped),
         failures=tuple(ledger.failures),

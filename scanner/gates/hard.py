@@ -82,7 +82,7 @@ class HardGates:
         return self.flow.forward({}, after)
 
     def _passes_on(self, step: Step) -> bool:
-        if step.op not in CONTROL:
+        if step.op not in CONTROL and not decides(step.op) and step.op != "TopK":
             return False
         constants = (r for r in step.reads if r != ABSENT and not self.flow.taint[r])
         return (

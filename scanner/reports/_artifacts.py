@@ -19,6 +19,7 @@ from ._pictures import map_picture, mask_picture, stamped_picture, trigger_pictu
 from ._poisoned import SAMPLES, clusters_picture, picture_name, samples_table
 from ._translate import contract_of
 from ._triggers import shown_triggers
+from ._witness import gate_name, witness_files
 
 __all__ = ["write"]
 
@@ -39,6 +40,10 @@ def write(report: Report, folder: Path, images: NDArray[np.float32] | None) -> A
             files.setdefault(evidence.detector, {})[name] = file
         if evidence.poisoned:
             files.setdefault(evidence.detector, {}).update(_poisoned(evidence, folder))
+    for i, witness in ((i, p.witness) for i, p in enumerate(report.proofs) if p.witness is not None):
+        for name, (suffix, content) in witness_files(witness).items():
+            _replace(folder / f"{gate_name(i)}-{name}{suffix}", content)
+            files.setdefault(gate_name(i), {})[name] = f"{gate_name(i)}-{name}{suffix}"
     artifacts = Artifacts(folder, files)
     # Last, so that a report never names a file that is not there yet.
     _replace(folder / "report.json", encode(contract_of(report, artifacts)).encode() + b"\n")

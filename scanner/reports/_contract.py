@@ -135,6 +135,35 @@ class Finding(Struct, frozen=True):
     path: Annotated[list[str], Meta(description="nodes from the input to the effect; empty where there is no path")]
 
 
+class Witness(Struct, frozen=True):
+    """A picture that makes a gate fire: classes that onnxruntime gives the original file's answers.
+
+    ``class_held`` is the answer to the same picture with the gate held silent; ``turned`` of ``tried`` other pictures
+    get ``class_after`` with the same pixels changed.
+    """
+
+    class_before: Class
+    class_after: Class
+    class_held: Class
+    pixels: Count
+    turned: Count
+    tried: Count
+
+
+class Proof(Struct, frozen=True):
+    """What running the file told of one gate; paths in ``artifacts`` are relative to the report's folder."""
+
+    rule: str
+    location: str
+    silent: Annotated[bool, Meta(description="the same for every natural and random input, as far as answers show")]
+    natural: Count
+    random: Count
+    unchanged: Annotated[bool, Meta(description="answers to all of them to the bit, with the gate held silent")]
+    witness: Witness | None
+    why: Annotated[str, Meta(description="what stood in the way of a witness")]
+    artifacts: dict[str, str]
+
+
 class Check(Struct, frozen=True):
     """A check that ran, was skipped, or broke."""
 
@@ -187,6 +216,7 @@ class Contract(Struct, frozen=True):
     verdict: Verdict
     evidence: list[Evidence]
     findings: list[Finding]
+    proofs: list[Proof]
     coverage: list[Check]
     evaluation: Evaluation | None
     timings: dict[str, Seconds]

@@ -12,9 +12,11 @@ from ..domain import DomainChoice, InputDomain
 from ..findings import Evaluation, Evidence, Finding, Report
 from ..poisoned import PoisonedSamples
 from ..version import __version__
+from ..witness import Proof
 from . import Artifacts
 from . import _contract as out
 from ._triggers import lowest_success
+from ._witness import gate_name
 
 __all__ = ["contract_of", "finding_of"]
 
@@ -28,6 +30,7 @@ def contract_of(report: Report, artifacts: Artifacts) -> out.Contract:
         verdict=_verdict(report),
         evidence=[_evidence(e, artifacts.files.get(e.detector, {})) for e in report.evidence],
         findings=[finding_of(f) for f in report.findings],
+        proofs=[_proof(p, artifacts.files.get(gate_name(i), {})) for i, p in enumerate(report.proofs)],
         coverage=_coverage(report),
         evaluation=_evaluation(report, report.evaluation) if report.evaluation else None,
         timings=dict(report.timings),
@@ -139,6 +142,22 @@ def _poisoned(p: PoisonedSamples) -> out.PoisonedSamples:
         followed=p.followed.value,
         transplant=p.transplant.value if p.transplant.trials else None,
         tokens=[_text(token) for token in p.tokens],
+    )
+
+
+def _proof(proof: Proof, files: Mapping[str, str]) -> out.Proof:
+    w = proof.witness
+    names = ("class_before", "class_after", "class_held", "pixels", "turned", "tried")
+    return out.Proof(
+        rule=proof.rule,
+        location=_text(proof.location),
+        silent=proof.silent,
+        natural=proof.natural,
+        random=proof.random,
+        unchanged=proof.unchanged,
+        witness=None if w is None else out.Witness(**{name: getattr(w, name) for name in names}),
+        why=_text(proof.why),
+        artifacts=dict(files),
     )
 
 
