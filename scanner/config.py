@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .domain_search import DomainOverrides
@@ -28,6 +29,7 @@ class ScanOptions:
         device: "auto", "cpu" or "cuda".
         overrides: what the user knows about the model's input.
         scores: the output that holds the scores, where the file has several; None if that is plain.
+        calibration: file of the calibration that the score is made with; None for the shipped one.
     """
 
     seed: int = 0
@@ -38,6 +40,7 @@ class ScanOptions:
     device: str = "auto"
     overrides: DomainOverrides = field(default_factory=DomainOverrides)
     scores: str | None = None
+    calibration: Path | None = None
 
     def told(self, detectors: Mapping[str, Detector], device: str) -> dict[str, object]:
         """The options as a report shows them: every detector with all its values, and the device really used."""
@@ -49,6 +52,7 @@ class ScanOptions:
             "detectors": {name: asdict(detector) for name, detector in detectors.items()},
             "overrides": asdict(self.overrides),
             "scores": self.scores,
+            "calibration": str(self.calibration) if self.calibration else "shipped",
         }
 
 

@@ -13,7 +13,6 @@ from .gathering import gather_with_training
 from .ledger import Ledger
 from .opening import open_running
 from .scoring import chosen
-from .poisoning import with_poisoned
 from .static_stage import audit_model, prove_gates, with_findings
 from .verdict import decide
 from .versions import versions
@@ -58,9 +57,7 @@ def scan(
     triggers = [t for e in evidence for t in e.triggers]
     with ledger.stage("judge"):
         evaluation = evaluate(model, verify, triggers) if len(verify) else None
-    verdict = with_poisoned(
-        decide(evidence, evaluation, ledger.skipped, ledger.failures, calibration=calibration), evidence
-    )
+    verdict = decide(evidence, evaluation, ledger.skipped, ledger.failures, calibration=calibration)
     return Report(
         model=model.facts,
         verdict=with_findings(verdict, findings, proofs),

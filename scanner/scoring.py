@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from .calibration import Calibration, Scored
+from .calibration import Calibration, Scored, shipped
 from .findings import Evaluation, Evidence
 from .signals import signals
 
-__all__ = ["calibrated_methods", "reason", "scored"]
+__all__ = ["calibrated_methods", "chosen", "reason", "scored"]
 
 SAID = 3  # signals that a reason names
+
+
+def chosen(path: Path | None) -> Calibration:
+    """The calibration in a file, or the shipped one; raises OptionError for a file that is none."""
+    return Calibration.load(path) if path else shipped()
 
 
 def scored(evidence: Sequence[Evidence], evaluation: Evaluation | None, calibration: Calibration) -> Scored:

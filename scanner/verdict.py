@@ -9,6 +9,7 @@ import numpy as np
 from .accusations import Accusation, Policy, accusations
 from .calibration import Calibration, Scored, shipped
 from .findings import Evaluation, Evidence, Failure, Label, Skipped, Verdict
+from .poisoning import with_poisoned
 from .scoring import calibrated_methods, reason, scored
 from .shifts import with_shift
 
@@ -35,7 +36,7 @@ def decide(
     makes suspicious and never convicts.
     """
     verdict = _weighed(evidence, evaluation, skipped, failures, policy, calibration or shipped())
-    return with_shift(verdict, evidence, evaluation)
+    return with_poisoned(with_shift(verdict, evidence, evaluation), evidence)
 
 
 def _weighed(
@@ -63,8 +64,8 @@ def _weighed(
         reasons.append(NOT_PROVEN)
         return Verdict(Label.SUSPICIOUS, score, _targets(worrying), tuple(reasons))
     if rated.suspicious and rated.target is not None:
-        why = (reason(rated, calibration), *_unchecked(skipped, failures), NOT_PROVEN if accused else NOT_JUDGED)
-        return Verdict(Label.SUSPICIOUS, score, (rated.target,), why)
+        unsure = [*_unchecked(skipped, failures), NOT_PROVEN if accused else NOT_JUDGED]
+        return Verdict(Label.SUSPICIOUS, score, (rated.target,), (reason(rated, calibration), *unsure))
     unweighed = [e for e in evidence if e.detector not in calibrated_methods(calibration)]
     if named := () if accused else _nominated(unweighed, policy):
         why = [("nominated", _nomination(e, target)) for e, target in named]

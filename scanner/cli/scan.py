@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 @click.argument("model", type=PATH)
 @scan_flags
 @input_flags
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+    metavar="FILE",
+    help="What the score is made with: a file of onnxray zoo calibrate, in place of the shipped one.",
+)
 @sandbox_flags
 @output_flags
 @click.pass_context
@@ -118,7 +124,7 @@ def _options(flags: dict[str, Any]) -> ScanOptions:
     from ..config import ScanOptions
     from ..domain_search import DomainOverrides
 
-    names = ("seed", "samples", "detectors", "settings", "max_seconds", "device", "scores")
+    names = ("seed", "samples", "detectors", "settings", "max_seconds", "device", "scores", "calibration")
     overrides = DomainOverrides(**{name: flags[name] for name in ("layout", "input_range", "mean", "std", "bgr")})
     return ScanOptions(**{name: flags[name] for name in names}, overrides=overrides)
 
