@@ -24,11 +24,13 @@ class Policy:
         asr: attack success on the verification half, in onnxruntime, of the trigger of every seed.
         asr_lower: what the lower end of its 95 % interval must reach, so that few samples cannot convict.
         share: the largest mask, as a share of the picture.
-        ratio: the largest mask, as a multiple of the median over the other classes.
+        ratio: the largest mask, as a multiple of the median over the other classes. On the zoo's first two parts the
+            easiest class of a clean model came down to 0.33; larger ones convict together with a score (see
+            ``calibration.Level.convicting``).
         p_value: chance of so low an outlier among the classes of a clean model.
         seeds: independent searches that must each have found such a trigger.
         suspicious_ratio, suspicious_asr: a mask below this multiple of the others' is suspicious if the lower end of
-            its attack success reaches this.
+            its attack success reaches this; only where the calibrated score does not weigh it.
         few_classes: up to this many classes an outlier test has no power; then the strict ratio and share count.
         strict_ratio, strict_share: for few classes (K-Arm's symmetric check asks for a ratio of 1/10).
         tiny_share: a universal trigger as small as this is suspicious whatever the other classes are like.
@@ -49,7 +51,7 @@ class Policy:
     asr: float = 0.9
     asr_lower: float = 0.8
     share: float = 0.25
-    ratio: float = 1 / 3
+    ratio: float = 0.25
     p_value: float = 0.1
     seeds: int = 2
     suspicious_ratio: float = 0.4

@@ -53,7 +53,8 @@ def _weighed(
     score = _score(rated, accused)
     guilty = _strongest([*_convicted(accused, policy), *_corroborated(accused, rated, policy)])
     named_already = _targets(guilty)
-    worrying = _strongest(a for a in accused if a.target not in named_already and a.worries(policy))
+    unweighed = [e for e in evidence if e.detector not in calibrated_methods(calibration)]
+    worrying = _strongest(a for a in accused if a.target not in named_already and _worries(a, policy, calibration))
     if guilty:
         reasons = [charge for a in guilty for charge in _charges(a, policy)]
         reasons += [reason(rated, calibration)] if rated.convicting and rated.target in named_already else []
@@ -66,7 +67,6 @@ def _weighed(
     if rated.suspicious and rated.target is not None:
         unsure = [*_unchecked(skipped, failures), NOT_PROVEN if accused else NOT_JUDGED]
         return Verdict(Label.SUSPICIOUS, score, (rated.target,), (reason(rated, calibration), *unsure))
-    unweighed = [e for e in evidence if e.detector not in calibrated_methods(calibration)]
     if named := () if accused else _nominated(unweighed, policy):
         why = [("nominated", _nomination(e, target)) for e, target in named]
         why += [*_unchecked(skipped, failures), NOT_JUDGED]
@@ -96,6 +96,12 @@ def _corroborated(accused: Sequence[Accusation], rated: Scored, policy: Policy) 
     So a trigger that is not quite small enough by itself convicts where other methods say the same of its class.
     """
     return [a for a in accused if rated.convicting and a.target == rated.target and a.works(policy)]
+
+
+def _worries(a: Accusation, policy: Policy, calibration: Calibration) -> bool:
+    """Whether it makes suspicious by itself; where the score weighs its size, that decides, but for the tiniest."""
+    weighed = a.detector in calibrated_methods(calibration) and a.compared > policy.few_classes
+    return a.worries(policy) and (not weighed or a.share <= policy.tiny_share)
 
 
 def _strongest(accused: Iterable[Accusation]) -> list[Accusation]:

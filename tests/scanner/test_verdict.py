@@ -2,10 +2,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from onnxray.scanner.calibration import Calibration, Level
 from onnxray.scanner.findings import Evaluation, Evidence, Failure, Label, Rate, Skipped
 from onnxray.scanner.triggers import Trigger
 from onnxray.scanner.verdict import decide
 
+LEVEL = Level(slope=1.0, intercept=0.0, suspicious=0.6, convicting=0.999, clean=9, trojaned=9)
+CALIBRATION = Calibration(
+    offset=-2.0, weights={"neural-cleanse.far": 1.0, "max-margin.rare": 1.0},
+    centres={"neural-cleanse.far": 0.0, "max-margin.rare": 0.0}, levels={"searched": LEVEL, "nominated": LEVEL},
+    searches=("neural-cleanse",), false_alarms=0.02, made={},
+)  # fmt: skip
 OTHERS = (0.08, 0.09, 0.1, 0.1, 0.11, 0.12, 0.09, 0.1, 0.13)
 SCATTERED = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.03, 0.6)
 
@@ -74,9 +81,27 @@ def test_a_seed_that_needs_a_large_mask_is_no_second_witness() -> None:
     assert label(evidence, evaluation) is Label.CLEAN
 
 
+def test_between_the_cuts_the_score_decides_where_it_weighs_the_method() -> None:
+    evidence, evaluation = case(0.037)
+    weighed = replace(evidence, detector="neural-cleanse", sizes=True)
+    assert decide([weighed], evaluation, [], [], calibration=CALIBRATION).label is Label.CLEAN
+    index = [5.0, *[0.0] * 9]
+    agreeing = Evidence(
+        "max-margin", (9.0, *[3.0] * 9), "margin", details={"anomaly_index": index}, large=True, sizes=True
+    )
+    both = [replace(weighed, details={"anomaly_index": index}), agreeing]
+    rated = decide(both, evaluation, [], [], calibration=CALIBRATION)
+    assert rated.label is Label.SUSPICIOUS
+    assert "calibrated-score" in {code for code, _ in rated.reasons}
+    sure = replace(CALIBRATION, levels={**CALIBRATION.levels, "searched": replace(LEVEL, convicting=0.6)})
+    assert decide(both, evaluation, [], [], calibration=sure).label is Label.BACKDOORED
+    failing = Evaluation(Rate(95, 100), tuple((t, Rate(60, 90)) for t in weighed.triggers), 100, "CPU")
+    assert decide(both, failing, [], [], calibration=sure).label is not Label.BACKDOORED
+
+
 def test_size_is_that_of_the_smallest_mask_and_not_of_the_strengthened_one() -> None:
-    evidence, evaluation = case(0.03)
-    grown = tuple(replace(t, mask=t.mask * 1.5, minimal=0.03) for t in evidence.triggers)
+    evidence, evaluation = case(0.022)
+    grown = tuple(replace(t, mask=t.mask * 1.5, minimal=0.022) for t in evidence.triggers)
     judged = tuple((t, Rate(90, 90)) for t in grown)
     assert label(replace(evidence, triggers=grown), replace(evaluation, attack_success=judged)) is Label.BACKDOORED
 
