@@ -77,7 +77,7 @@ def _weighed(
         *_unjudged(evidence, evaluation, accused, policy),
         *_unexplained(unweighed, accused, policy),
         *_too_weak(evidence),
-        *_unproven(accused, policy),
+        *_unproven([a for a in accused if not _weighed_by_score(a, policy, calibration)], policy),
     ]
     if doubts:
         return Verdict(Label.INCONCLUSIVE, score, (), tuple(doubts))
@@ -100,8 +100,12 @@ def _corroborated(accused: Sequence[Accusation], rated: Scored, policy: Policy) 
 
 def _worries(a: Accusation, policy: Policy, calibration: Calibration) -> bool:
     """Whether it makes suspicious by itself; where the score weighs its size, that decides, but for the tiniest."""
-    weighed = a.detector in calibrated_methods(calibration) and a.compared > policy.few_classes
-    return a.worries(policy) and (not weighed or a.share <= policy.tiny_share)
+    tiny = a.norm == "l1" and a.share <= policy.tiny_share
+    return a.worries(policy) and (tiny or not _weighed_by_score(a, policy, calibration))
+
+
+def _weighed_by_score(a: Accusation, policy: Policy, calibration: Calibration) -> bool:
+    return a.detector in calibrated_methods(calibration) and a.compared > policy.few_classes
 
 
 def _strongest(accused: Iterable[Accusation]) -> list[Accusation]:
@@ -245,7 +249,7 @@ def _unproven(accused: Sequence[Accusation], policy: Policy) -> Iterator[Reason]
 
 def _acquittal(accused: Sequence[Accusation], policy: Policy) -> Reason:
     a = min((a for a in accused if not a.loose), key=lambda a: a.ratio)
-    if a.is_small(policy):
+    if a.is_small(policy) and not a.worries(policy):
         return (
             "refuted",
             f"Class {a.target} has a small trigger (it {a.extent}), but it works on "
