@@ -13,7 +13,7 @@ from .record import OURS, Record, read_json
 
 __all__ = ["LOWEST", "Answer", "Scored", "Scorer", "load_records", "methods_of", "rescored"]
 
-SMALL_TRIGGER = "verified-trigger"  # the reason that makes suspicious whatever the score is
+RULES = {"verified-trigger", "shifting-trigger"}  # reasons that make suspicious whatever the score is
 LOWEST = -1e300  # as a peer's score; a number, so that two of them can be compared
 
 
@@ -45,7 +45,8 @@ class Scored:
     """A record, and what is said of it now.
 
     Attributes:
-        score: to rank by; a scan that failed is as little suspicious as can be, for it found nothing.
+        score: to rank by. A conviction keeps the score that it raised, unless some methods are left out. A scan that
+            failed is as little suspicious as can be, for it found nothing.
         best: the most suspicious class; None if there is none.
         flagged: as the verdict has it under the calibration: convicted, or a small trigger works, or the score reaches
             the cut. Without one as it was recorded.
@@ -101,8 +102,9 @@ def _one(record: Record, scorer: Scorer | None, without: Collection[str]) -> Sco
     if record.who != OURS or scorer is None or not record.signals:
         return Scored(record, record.score, record.best, record.flagged)
     answer = scorer.score(_numbers(record.signals), without)
-    by_rule = record.convicted or (record.flagged and SMALL_TRIGGER in record.reasons)
-    return Scored(record, float(answer.score), answer.target, by_rule or answer.suspicious)
+    by_rule = record.convicted or (record.flagged and bool(RULES & set(record.reasons)))
+    score = max(float(answer.score), record.score) if record.convicted and not without else float(answer.score)
+    return Scored(record, score, answer.target, by_rule or answer.suspicious)
 
 
 def _numbers(signals: Mapping[str, Sequence[float | None]]) -> dict[str, tuple[float, ...]]:

@@ -17,6 +17,7 @@ __all__ = ["LIMITS", "summarise"]
 
 LIMITS = (0.01, 0.02, 0.05)  # of the false positive rate
 HEADLINE = 200
+NOBODY = ("",)  # left out: the score of all methods, without what a conviction raises it to
 SIDES = ("attack", "network", "dataset")
 
 
@@ -122,10 +123,10 @@ def _groups(who: str, samples: int, rows: Sequence[Scored]) -> Iterator[Group]:
 
 
 def _ablation(samples: int, rows: Sequence[Scored], scorer: Scorer | None) -> Iterator[Ablation]:
-    whole = auc(*_split(rows))
+    records = [row.record for row in rows]
+    whole = auc(*_split(rescored(records, scorer, NOBODY)))
     if scorer is None or whole is None:
         return
-    records = [row.record for row in rows]
     for method in methods_of(records):
         left = auc(*_split(rescored(records, scorer, (method,))))
         if left is not None:

@@ -103,6 +103,8 @@ def test_scores_and_flags_are_made_again_from_the_signals() -> None:
     small = replace(ROWS[0], signals=quiet, reasons=("verified-trigger",))
     assert [row.flagged for row in rescored([small, replace(ROWS[0], signals=quiet)], Loudest())] == [True, False]
     assert rescored([replace(ROWS[0], signals=quiet)], Loudest())[0].label == "not suspicious"
+    proven = [replace(ROWS[0], signals=quiet, convicted=True)]
+    assert [rescored(proven, Loudest(), without)[0].score for without in ((), ("a",))] == [0.9, 0.0]
 
 
 def test_peers_are_compared_and_differences_told() -> None:
