@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import pi, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ __all__ = ["FALSE_ALARMS", "LEAST", "fit", "level"]
 FALSE_ALARMS = 0.02  # share of clean models that may be suspicious
 CONVICTIONS = 0.002  # and that may reach the score that convicts together with a verified trigger
 LEAST = 5  # clean models, and trojaned ones, that a curve needs
+LEAST_SPREAD = 0.05  # of clean models' log-odds: a few that are alike do not make the next one the same
 ROUNDS = 20
 STRENGTH = 1.0  # C of the class's model: signals go from 0 to 4
 
@@ -68,12 +71,18 @@ def level(bare: Calibration, seen: Sequence[Example]) -> Level:
     curve = LogisticRegression(C=1.0, class_weight="balanced").fit(odds[:, None], bad)
     slope = max(0.05, float(curve.coef_[0, 0]))  # never downwards: more evidence is no comfort
     intercept = float(curve.intercept_[0])
-    worst = gumbel_r(*gumbel_r.fit(odds[~bad])).ppf([1 - FALSE_ALARMS, 1 - CONVICTIONS])
+    worst = _gumbel(odds[~bad]).ppf([1 - FALSE_ALARMS, 1 - CONVICTIONS])
     suspicious, convicting = (1 / (1 + np.exp(-(slope * worst + intercept)))).tolist()
     return Level(
         slope=slope, intercept=intercept, suspicious=suspicious, convicting=convicting, clean=int((~bad).sum()),
         trojaned=int(bad.sum()),
     )  # fmt: skip
+
+
+def _gumbel(values: NDArray[np.float64]) -> Any:
+    """The Gumbel distribution with the values' mean and deviation: unlike the likeliest, it exists for tied values."""
+    scale = max(LEAST_SPREAD, float(values.std(ddof=1))) * sqrt(6) / pi
+    return gumbel_r(float(values.mean()) - np.euler_gamma * scale, scale)
 
 
 def _only_nominated(seen: Sequence[Example], searches: Sequence[str]) -> list[Example]:

@@ -30,7 +30,8 @@ def scans(count: int, seed: int, strength: float = 2.0) -> list[Example]:
 def test_what_tells_gets_weight_and_what_speaks_the_wrong_way_gets_none() -> None:
     made = fit(scans(80, 0), scans(60, 1), SEARCHES, {})
     assert "noise.rare" not in made.weights
-    assert made.weights["search.far"] > 0 and made.weights["margin.rare"] > 0
+    assert made.weights["search.far"] > 0
+    assert made.weights["margin.rare"] > 0
     new = scans(400, 2)
     rated = [made.score(e.signals) for e in new]
     right = [r.target in e.targets for r, e in zip(rated, new, strict=True) if e.trojaned]
@@ -66,7 +67,9 @@ def test_a_model_with_fewer_methods_counts_as_one_model() -> None:
     parts = list(with_less(first, SEARCHES))
     assert sum(p.weight for p in parts) == pytest.approx(1.0)
     kinds = {tuple(sorted(p.signals)) for p in parts}
-    assert ("search.far",) in kinds and ("margin.rare", "noise.rare") in kinds and len(kinds) == len(parts)
+    assert ("search.far",) in kinds
+    assert ("margin.rare", "noise.rare") in kinds
+    assert len(kinds) == len(parts)
 
 
 def test_attacks_that_aim_everywhere_do_not_teach_what_a_target_looks_like() -> None:
