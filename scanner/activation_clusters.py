@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .samples import Samples
     from .training_data import TrainingSet
 
-__all__ = ["Clustered", "Hidden", "Pair", "cluster", "hidden"]
+__all__ = ["REDUCTIONS", "Clustered", "Hidden", "Pair", "Suspicion", "cluster", "hidden"]
+
+REDUCTIONS: tuple[Reduction, ...] = ("ica", "pca")
 
 _ROWS = 512  # samples read at once
 _HEAD = 8000  # samples that a new last layer is trained on
@@ -41,6 +43,10 @@ class Hidden:
     predicted: NDArray[np.int64]
     clean: NDArray[np.float32]
     clean_labels: NDArray[np.int64]
+
+    def followed(self, pair: Pair) -> Rate:
+        """How many samples of a smaller cluster the model itself gives their label."""
+        return Rate.of(self.predicted[pair.suspicious] == pair.label)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +80,36 @@ class Pair:
     def suspicious(self) -> NDArray[np.int64]:
         """Positions in the training set of the smaller cluster."""
         return self.members[self.inside]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspicion:
+    """When a smaller cluster is called poisoned; all of it.
+
+    Attributes:
+        components: of each label's activations.
+        threshold: l / p must be below it.
+        silhouette: both clusters' must reach it.
+        followed: share of the cluster that the model itself must give its label.
+        least: samples that it must have.
+    """
+
+    components: int = 10
+    threshold: float = 1.0
+    silhouette: float = 0.1
+    followed: float = 0.9
+    least: int = 10
+
+    def falls_on(self, pair: Pair, seen: Hidden) -> bool:
+        """Whether it is; not where clean samples of the class lie in it half as often as those of the training set."""
+        few = int(pair.inside.sum())
+        return (
+            pair.reclassified.ratio < self.threshold
+            and pair.silhouette >= self.silhouette
+            and few >= self.least
+            and seen.followed(pair).value >= self.followed
+            and (not pair.clean.trials or pair.clean.value < few / len(pair.members) / 2)
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from .findings import Evidence, Label, Verdict
 from .poisoned import PoisonedSamples
 
-__all__ = ["PoisonPolicy", "with_poisoned"]
+__all__ = ["POLICY", "PoisonPolicy", "with_poisoned"]
 
 Reason = tuple[str, str]
 
@@ -30,6 +30,7 @@ class PoisonPolicy:
         hint: the same lower end from which it is suspicious.
         alone: most of the classes, as a share, that may be flagged if one of them shall be suspicious for its cluster
             alone; where more are, clusters are usual in this data.
+        alone_ratio, alone_size: most of l / p, and least samples of the cluster, for the same.
     """
 
     ratio: float = 0.5
@@ -38,6 +39,8 @@ class PoisonPolicy:
     area: float = 0.25
     hint: float = 0.2
     alone: float = 0.2
+    alone_ratio: float = 0.13
+    alone_size: int = 50
 
     def convicts(self, p: PoisonedSamples) -> bool:
         """Whether the samples are poisoned and the model has learnt it."""
@@ -51,7 +54,9 @@ class PoisonPolicy:
     def worries(self, p: PoisonedSamples, flagged: int, classes: int) -> bool:
         """Whether they look like it."""
         return p.transplant.lower >= self.hint or (
-            p.reclassified.ratio <= self.ratio and flagged <= max(1.0, self.alone * classes)
+            p.reclassified.ratio <= self.alone_ratio
+            and len(p) >= self.alone_size
+            and flagged <= max(1.0, self.alone * classes)
         )
 
 

@@ -32,6 +32,7 @@ def repair(
     options: RepairOptions = DEFAULTS,
     trigger_path: Path | None = None,
     progress: Progress = lambda text, fraction: None,
+    training_data: Path | None = None,
 ) -> RepairReport:
     """Take the backdoor out of a model, if that can be done within the tolerance, and write the result.
 
@@ -41,13 +42,14 @@ def repair(
         out: where the repaired model goes, in one step; nothing is written unless it is better.
         trigger_path: triggers to close, as ``trigger_files.load_triggers`` takes them; None scans for them.
         progress: called with what is being done and the fraction done in [0, 1].
+        training_data: the model's training set, for methods that need it; with "auto" these are tried first.
 
     Raises:
         OnnxrayError: the model, the data, the trigger or an option is wrong; the message says which and what to do.
     """
-    methods = _methods(options)
+    methods = _methods(options, training_data is not None)
     given = [] if trigger_path is None else load_triggers(trigger_path)
-    bench = Bench.open(path, data, options, progress)
+    bench = Bench.open(path, data, options, progress, training_data)
     for trigger in given:
         require_fitting(trigger, bench.work, bench.model.classes, str(trigger_path))
     verdict, triggers = (None, given) if given else bench.scan(bench.model, options.seed)
@@ -73,7 +75,7 @@ def repair(
     )
 
 
-def _methods(options: RepairOptions) -> dict[str, Repair]:
+def _methods(options: RepairOptions, with_training: bool) -> dict[str, Repair]:
     """The repairs to try, id -> method with its options, in order.
 
     Raises:
@@ -83,6 +85,7 @@ def _methods(options: RepairOptions) -> dict[str, Repair]:
     if options.method != "auto" and options.method not in known:
         raise OptionError(f"there is no repair {options.method!r}; there are auto, {', '.join(known)}")
     ranked = sorted((n for n in known if known[n].rank), key=lambda name: known[name].rank)
+    ranked = [n for n in known if with_training and Requires.TRAINING in known[n].needs] + ranked
     chosen = ranked if options.method == "auto" else [options.method]
     if unused := sorted(set(options.settings) - set(chosen) - set(SCANNERS)):
         raise OptionError(f"options were given for {', '.join(unused)}, which is not among the methods to try")
@@ -94,10 +97,11 @@ def _attempts(
 ) -> Iterator[tuple[Attempt, State | None]]:
     """Every attempt, with the state that it reached if that may be kept; ends with the first that a scan acquits.
 
-    Without a trigger only a method that was asked for by name is tried, and only one that needs none.
+    Without a trigger only a method that needs none is tried: one that was asked for by name, has the training set, or
+    finds by itself what it closes.
     """
     for name, method in methods.items():
-        if not start.triggers and not named:
+        if not named and not method.applies(start.model, start.triggers):
             continue
         state = start
         for turn in range(1, bench.options.rounds + 1):
@@ -119,7 +123,9 @@ def _attempt(
     problem = _lack(bench, method, state)
     if not problem:
         try:
-            budget = Budget(seed=options.seed + turn, device=bench.device, progress=bench.progress)
+            budget = Budget(
+                seed=options.seed + turn, device=bench.device, progress=bench.progress, training=bench.training
+            )
             repaired = method.run(state.model, bench.work, state.triggers, budget)
             note, new = repaired.note, state.apply(repaired, folder, bench)
             evaluation = new.evaluation
@@ -138,6 +144,8 @@ def _lack(bench: Bench, method: Repair, state: State) -> str:
     """What the method needs and there is not; "" if there is all."""
     if Requires.TRIGGERS in method.needs and not state.triggers:
         return "needs a trigger, and none was found; give one with --trigger"
+    if Requires.TRAINING in method.needs and bench.training is None:
+        return "needs the model's training set; give it with --training-data"
     if len(bench.work) < method.min_samples:
         return (
             f"needs {2 * method.min_samples} clean samples, half of them to work on, got "

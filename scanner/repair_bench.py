@@ -17,6 +17,7 @@ from .images import load_images
 from .ledger import Ledger
 from .opening import open_running
 from .samples import Samples
+from .training_data import TrainingSet, pictures
 from .triggers import Trigger
 from .verdict import decide
 
@@ -39,6 +40,7 @@ class Bench:
         judge: held out; every number that is reported is measured on them.
         device: for twins.
         options, progress: of the run.
+        training: the training set under suspicion; None where none was given.
     """
 
     model: Model
@@ -47,9 +49,12 @@ class Bench:
     device: str
     options: RepairOptions
     progress: Progress
+    training: TrainingSet | None = None
 
     @classmethod
-    def open(cls, path: Path, data: Path, options: RepairOptions, progress: Progress) -> Bench:
+    def open(
+        cls, path: Path, data: Path, options: RepairOptions, progress: Progress, training_data: Path | None = None
+    ) -> Bench:
         """Open the model and read the samples under the convention that the model wants.
 
         Raises:
@@ -63,7 +68,8 @@ class Bench:
         if not choice.beats_chance:
             raise SamplesError(f"{data}: {choice.complaint}")
         work, judge = samples.halves(options.seed)
-        return cls(model, work, judge, device, options, progress)
+        training = None if training_data is None else pictures(training_data, model, choice)
+        return cls(model, work, judge, device, options, progress, training)
 
     def twin_problem(self, model: Model) -> str:
         """Build a model's twin; "" or why it has none."""

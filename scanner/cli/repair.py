@@ -31,6 +31,12 @@ def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> N
 @click.command()
 @click.argument("model", type=PATH)
 @click.option("--data", required=True, type=PATH, metavar="PATH", help="Clean labelled pictures, as for a scan.")
+@click.option(
+    "--training-data",
+    type=PATH,
+    metavar="PATH",
+    help="The model's training set, where it may be poisoned; for relabel.",
+)
 @click.option("-o", "--output", required=True, type=PATH, metavar="OUT.onnx", help="The file to write.")
 @click.option(
     "--method", type=click.Choice(["auto", *names(REPAIRS)]), metavar="ID", default="auto", show_default=True,
@@ -80,6 +86,7 @@ def repair(
     Examples:
       onnxray repair model.onnx --data test.npz -o repaired.onnx
       onnxray repair model.onnx --data test.npz --trigger report/ --method unlearn -o repaired.onnx
+      onnxray repair model.onnx --data test.npz --training-data train.npz --method relabel -o repaired.onnx
 
     \b
     Exit codes:
@@ -108,8 +115,9 @@ def _report(
     overrides = DomainOverrides(**{name: flags[name] for name in ("layout", "input_range", "mean", "std", "bgr")})
     kept = {name: flags[name] for name in ("method", "settings", "rounds", "samples", "seed", "device", "scores")}
     options = RepairOptions(**kept, tolerance=flags["tolerance"] / 100, overrides=overrides)
+    suspects = flags["training_data"]
     with progress_bar(not quiet) as progress, redirect_stdout(sys.stderr):
-        return pipeline.repair(model, data, output, options, trigger, progress)
+        return pipeline.repair(model, data, output, options, trigger, progress, suspects)
 
 
 def _text(report: RepairReport) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from ..activation_clusters import Pair
+from ..activation_clusters import REDUCTIONS, Suspicion
 from ..clusters import Reduction
-from ..findings import Evidence, Rate
+from ..findings import Evidence
 from . import Budget, Detector, Needs, require_between
 
 if TYPE_CHECKING:
     from ...converters import Model
-    from ..activation_clusters import Clustered, Hidden
+    from ..activation_clusters import Clustered, Hidden, Pair
     from ..poisoned import PoisonedSamples
     from ..samples import Samples
     from ..training_data import TrainingSet
@@ -67,24 +67,18 @@ class ActivationClustering(Detector):
         seen = hidden(model, training, samples, budget)
         found = cluster(seen, training.labels, self.components, self._reductions, budget)
         flagged = sorted(
-            (p for p in found.pairs.values() if self._stands_apart(p, seen)), key=lambda p: -p.reclassified.moved
+            (p for p in found.pairs.values() if self._suspicion.falls_on(p, seen)), key=lambda p: -p.reclassified.moved
         )
         poisoned = tuple(_poisoned(model, training, seen, found, p, budget) for p in flagged)
         yield self._evidence(model, found.pairs, found.too_few, poisoned, started)
 
     @property
     def _reductions(self) -> tuple[Reduction, ...]:
-        return ("ica", "pca") if self.reduction == "both" else (self.reduction,)
+        return REDUCTIONS if self.reduction == "both" else (self.reduction,)
 
-    def _stands_apart(self, pair: Pair, seen: Hidden) -> bool:
-        few = int(pair.inside.sum())
-        return (
-            pair.reclassified.ratio < self.threshold
-            and pair.silhouette >= self.silhouette
-            and few >= self.least
-            and _followed(pair, seen).value >= self.followed
-            and (not pair.clean.trials or pair.clean.value < few / len(pair.members) / 2)
-        )
+    @property
+    def _suspicion(self) -> Suspicion:
+        return Suspicion(**{field.name: getattr(self, field.name) for field in fields(Suspicion)})
 
     def _evidence(
         self, model: Model, pairs: dict[int, Pair], too_few: dict[int, int], poisoned: tuple[PoisonedSamples, ...],
@@ -111,10 +105,6 @@ class ActivationClustering(Detector):
         )
 
 
-def _followed(pair: Pair, seen: Hidden) -> Rate:
-    return Rate.of(seen.predicted[pair.suspicious] == pair.label)
-
-
 def _finite(ratio: float) -> float | None:
     return round(ratio, 4) if ratio < float("inf") else None
 
@@ -138,7 +128,7 @@ def _poisoned(
         labelled=len(pair.members),
         reclassified=pair.reclassified,
         silhouette=pair.silhouette,
-        followed=_followed(pair, seen),
+        followed=seen.followed(pair),
         clean=pair.clean,
         transplant=shared.success,
         points=points,

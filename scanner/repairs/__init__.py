@@ -28,6 +28,7 @@ class Requires(Flag):
     SAMPLES = auto()
     GRADIENTS = auto()
     TRIGGERS = auto()
+    TRAINING = auto()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,10 @@ class Repair(ABC):
     needs: ClassVar[Requires] = Requires.NOTHING
     min_samples: ClassVar[int] = 0
     rank: ClassVar[int] = 0
+
+    def applies(self, model: Model, triggers: Sequence[Trigger]) -> bool:
+        """Whether ``--method auto`` tries it: where there is a trigger to close, or a training set, if it needs one."""
+        return bool(triggers) or Requires.TRAINING in self.needs
 
     @abstractmethod
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:

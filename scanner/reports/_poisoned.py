@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from ..findings import Evidence, Report
 from ..poisoned import PoisonedSamples
+from ..poisoning import POLICY
 from ._pictures import rgb
 from ._words import class_label, percent, rate_words
 
@@ -26,13 +27,17 @@ MARGIN = 0.01  # share of the points at either end that the plot may cut off
 
 
 def samples_table(evidence: Evidence) -> bytes:
-    """CSV: position in the training set, class that it is labelled as, cluster, and how deep inside that it lies."""
+    """CSV: position in the training set, class that it is labelled as, cluster, and how deep inside that it lies.
+
+    The cluster is called poisoned where what its samples share works as a trigger, else suspicious.
+    """
     file = StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["index", "class", "cluster", "score"])
     for p in sorted(evidence.poisoned, key=lambda p: p.target):
+        cluster = "poisoned" if p.transplant.lower >= POLICY.transplant else "suspicious"
         for position, score in zip(p.positions.tolist(), p.scores.tolist(), strict=True):
-            writer.writerow([position, p.target, "suspicious", f"{score:.4f}"])
+            writer.writerow([position, p.target, cluster, f"{score:.4f}"])
     return file.getvalue().encode()
 
 

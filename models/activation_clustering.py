@@ -1,0 +1,170 @@
+"""Activation Clustering's own experiments on networks trained here, beside the paper's figures.
+
+python -m onnxray.models.activation_clustering --data FOLDER [--only WORD]
+
+MNIST with four inverted pixels in the lower right corner, in the paper's set-ups, and movie reviews with a word behind
+them. Each poisoned set is clustered in the trained network's last hidden layer, as `onnxray scan --training-data` does,
+and as raw pixels. LISA, the paper's third data set, is not at hand.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rich_click as click
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ..converters import open_model
+from ..scanner.activation_clusters import REDUCTIONS, Clustered, Hidden, Suspicion, cluster, hidden
+from ..scanner.detectors import Budget
+from ..scanner.training_data import TrainingSet
+from .export import export
+from .poisoned_sets import EXPERIMENTS, Experiment, PoisonedSet, poisoned_set
+from .zoo.networks import Fits, make_network
+from .zoo.training import Schedule, as_input, as_tensor, fit_network
+
+__all__ = ["Measured", "measure"]
+
+_EPOCHS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One experiment: rates in [0, 1]; accuracy and F1 are over all samples of the poisoned labels.
+
+    Attributes:
+        attack: of the trigger on test samples of the source classes; NaN for a clean set.
+        clusters: (accuracy, F1) of the smaller cluster under ICA, which is the paper's method.
+        flagged: the same of what the detector lists.
+        raw: the same as ``clusters``, of raw inputs.
+        silhouettes, ratios: of each label, under ICA; the ratio is that of the clusters that were kept.
+        wrong: labels without poison that were flagged.
+    """
+
+    accuracy: float
+    attack: float
+    clusters: tuple[float, float]
+    flagged: tuple[float, float]
+    raw: tuple[float, float]
+    silhouettes: Mapping[int, float] = field(default_factory=dict)
+    ratios: Mapping[int, float] = field(default_factory=dict)
+    wrong: tuple[int, ...] = ()
+
+
+def measure(experiment: Experiment, folder: Path, seed: int = 0) -> Measured:
+    """Poison, train, export, and cluster with the exported file."""
+    data = poisoned_set(experiment, folder, seed)
+    network = _trained(data, seed)
+    with tempfile.TemporaryDirectory(prefix="onnxray-") as place:
+        path = Path(place) / "model.onnx"
+        _export(network, data, path)
+        model = open_model(path)
+        training = TrainingSet(data.y, lambda index: _inputs(data.x[index]))
+        seen = hidden(model, training, None, Budget(seed=seed))
+        attacked = model.predict(_inputs(data.stamped)) == data.wanted if len(data.stamped) else np.empty(0)
+        accuracy = float((model.predict(_inputs(data.x_test)) == data.y_test).mean())
+    found = cluster(seen, data.y, Suspicion().components, REDUCTIONS, Budget(seed=seed))
+    by_ica = cluster(seen, data.y, Suspicion().components, ("ica",), Budget(seed=seed))
+    flagged = [label for label, pair in found.pairs.items() if Suspicion().falls_on(pair, seen)]
+    poisoned = np.unique(data.y[data.poison]).tolist()
+    return Measured(
+        accuracy,
+        float(attacked.mean()) if len(attacked) else float("nan"),
+        _agreement(data, by_ica, poisoned),
+        _agreement(data, found, flagged),
+        _agreement(data, _raw(data, seed), poisoned),
+        {label: pair.silhouette for label, pair in by_ica.pairs.items()},
+        {label: pair.reclassified.ratio for label, pair in found.pairs.items()},
+        tuple(label for label in flagged if label not in poisoned),
+    )
+
+
+def _trained(data: PoisonedSet, seed: int) -> nn.Module:
+    classes = int(data.y.max()) + 1
+    if data.vocabulary:
+        network, rate = make_network("text-cnn", {}, Fits((data.x.shape[1],), classes, data.vocabulary), seed)
+        fit_network(network, data.x, data.y, Schedule(peak_rate=rate, seed=seed, epochs=_EPOCHS + 2))
+        return network
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = nn.Sequential(
+            nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(32 * 49, 128), nn.ReLU(), nn.Linear(128, classes),
+        )  # fmt: skip
+    fit_network(network, data.x[..., None], data.y, Schedule(peak_rate=2e-3, seed=seed, epochs=_EPOCHS))
+    return network
+
+
+def _export(network: nn.Module, data: PoisonedSet, path: Path) -> None:
+    if not data.vocabulary:
+        export(network, path, (1, *data.x.shape[1:]))
+        return
+    torch.onnx.export(
+        network.eval(), (torch.zeros(1, data.x.shape[1], dtype=torch.int64),), path, dynamo=False, opset_version=17,
+        input_names=["tokens"], output_names=["scores"], dynamic_axes={"tokens": {0: "n"}, "scores": {0: "n"}},
+    )  # fmt: skip
+
+
+def _inputs(x: NDArray[Any]) -> NDArray[Any]:
+    return as_input(as_tensor(x[..., None])).numpy() if x.dtype == np.uint8 else x
+
+
+def _raw(data: PoisonedSet, seed: int) -> Clustered:
+    """The raw inputs in place of activations."""
+    rows = data.x.reshape(len(data.x), -1).astype(np.float32) / (255 if data.x.dtype == np.uint8 else 1)
+    nothing = Hidden(rows, data.y, np.zeros((0, 1), np.float32), np.empty(0, np.int64))
+    return cluster(nothing, data.y, Suspicion().components, ("ica",), Budget(seed=seed))
+
+
+def _agreement(data: PoisonedSet, found: Clustered, labels: list[int]) -> tuple[float, float]:
+    """Accuracy and F1 of calling the smaller clusters of some labels poison, over the poisoned labels' samples."""
+    called = np.zeros(len(data.y), bool)
+    for label in labels:
+        called[found.pairs[label].suspicious] = True
+    within = np.isin(data.y, np.unique(data.y[data.poison]))
+    right, both = (called == data.poison)[within], (called & data.poison).sum()
+    total = called[within].sum() + data.poison.sum()
+    return (float(right.mean()) if within.any() else float("nan"), float(2 * both / total) if total else float("nan"))
+
+
+def _cells(name: str, experiment: Experiment, row: Measured) -> list[str]:
+    pairs = (f"{100 * a:.1f} / {100 * b:.1f}" if a == a else "-" for a, b in (row.clusters, row.flagged, row.raw))
+    rates = (f"{100 * rate:.1f}" if rate == rate else "-" for rate in (row.accuracy, row.attack))
+    return [name, *rates, *pairs, experiment.paper or "-", ", ".join(map(str, row.wrong)) or "none"]
+
+
+def _per_class(rows: Mapping[str, Measured]) -> Iterator[str]:
+    for name, row in rows.items():
+        silhouettes = " ".join(f"{value:.2f}" for value in row.silhouettes.values())
+        ratios = " ".join(f"{value:.2f}" for value in row.ratios.values())
+        yield f"{name}: labels {' '.join(map(str, row.ratios))}; silhouette {silhouettes}; l / p {ratios}"
+
+
+_HEAD = ["set", "clean acc.", "ASR", "smaller cluster, ICA", "listed", "raw inputs", "paper", "wrongly flagged"]
+
+
+@click.command()
+@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--only", default="", help="Only experiments whose name contains this.")
+@click.option("--seed", default=0, show_default=True)
+def main(data: Path, only: str, seed: int) -> None:
+    """Poison, train and cluster; print accuracy / F1 in percent as Markdown, then both analyses of each label."""
+    rows = {}
+    click.echo("\n".join(f"| {' | '.join(line)} |" for line in (_HEAD, ["---"] * len(_HEAD))))
+    for name, experiment in EXPERIMENTS.items():
+        if only in name:
+            rows[name] = measure(experiment, data, seed)
+            click.echo(f"| {' | '.join(_cells(name, experiment, rows[name]))} |")
+    click.echo("\n".join(["", *_per_class(rows)]))
+
+
+if __name__ == "__main__":
+    main()
