@@ -119,7 +119,7 @@ def _inputs(x: NDArray[Any]) -> NDArray[Any]:
 
 def _raw(data: PoisonedSet, seed: int) -> Clustered:
     """The raw inputs in place of activations."""
-    rows = data.x.reshape(len(data.x), -1).astype(np.float32) / (255 if data.x.dtype == np.uint8 else 1)
+    rows = np.asarray(data.x.reshape(len(data.x), -1) / (255 if data.x.dtype == np.uint8 else 1), np.float32)
     nothing = Hidden(rows, data.y, np.zeros((0, 1), np.float32), np.empty(0, np.int64))
     return cluster(nothing, data.y, Suspicion().components, ("ica",), Budget(seed=seed))
 

@@ -75,7 +75,7 @@ def repair(
     )
 
 
-def _methods(options: RepairOptions, with_training: bool) -> dict[str, Repair]:
+def _methods(options: RepairOptions, with_training: bool = False) -> dict[str, Repair]:
     """The repairs to try, id -> method with its options, in order.
 
     Raises:
