@@ -111,17 +111,13 @@ def read_place(place: Place, budget: int) -> bytes:
     if not place.file.is_file():
         raise ModelError(f"{place.where}, expected a regular file")
     try:
-        # Neither a link put there since it was resolved nor a pipe, which would block, is opened.
-        number = os.open(
-            place.file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _BINARY
-        )
-        with os.fdopen(number, "rb") as file:
-            _require_own(place, os.fstat(number), budget)
-            content = file.read(budget + 1)
+        with _opened(place.file) as file:
+            size = _require_own(place, os.fstat(file.fileno()), budget)
+            content = file.read(size + 1)
     except OSError as error:
         raise ModelError(f"{place.where}, which cannot be read ({error.strerror})") from None
-    if len(content) > budget:
-        raise ModelError(f"{place.where}, which grew over the size limit while it was read")
+    if len(content) > size:
+        raise ModelError(f"{place.where}, which grew while it was read")
     return content
 
 
@@ -142,14 +138,15 @@ def _opened(file: Path) -> IO[bytes]:
     return os.fdopen(os.open(file, flags), "rb")
 
 
-def _require_own(place: Place, status: os.stat_result, budget: int) -> None:
-    """Refuse what is no file of the model's own."""
+def _require_own(place: Place, status: os.stat_result, budget: int) -> int:
+    """The size of the file; refuses what is no file of the model's own."""
     if not stat.S_ISREG(status.st_mode):
         raise ModelError(f"{place.where}, expected a regular file")
     if status.st_nlink > 1:  # an unpacked archive can name any file of this disk so (CVE-2026-34446)
         raise ModelError(f"{place.where}, a file with {status.st_nlink} names (hard links); copy it if that is meant")
     if (size := status.st_size) > budget:
         raise ModelError(f"{place.where}, {size} bytes, over the size limit by {size - budget}; raise the limit")
+    return size
 
 
 def confined(model: Path, location: str, where: str) -> Path:

@@ -40,21 +40,22 @@ def read_file(path: Path, max_bytes: int) -> bytes:
         ModelError: no such file, no regular file, unreadable, empty, over `max_bytes`, or visibly something else.
     """
     try:
-        _require_regular(path, path.stat(), max_bytes)
+        size = _require_regular(path, path.stat(), max_bytes)
         with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
+            content = file.read(size + 1)  # so much memory is taken at once, whatever the file holds
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; check the path") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path}: cannot be read ({reason})") from None
-    if len(content) > max_bytes:
-        raise ModelError(f"{path}: grew over the limit of {max_bytes} bytes while it was read")
+    if len(content) > size:
+        raise ModelError(f"{path}: grew while it was read; scan it again when it is whole")
     _require_not_foreign(path, content[:1024])
     return content
 
 
-def _require_regular(path: Path, status: os.stat_result, max_bytes: int) -> None:
+def _require_regular(path: Path, status: os.stat_result, max_bytes: int) -> int:
+    """The size of a file that may be read."""
     if stat.S_ISDIR(status.st_mode):
         raise ModelError(f"{path}: expected an .onnx file, got a folder; name the file inside it")
     if not stat.S_ISREG(status.st_mode):
@@ -65,6 +66,7 @@ def _require_regular(path: Path, status: os.stat_result, max_bytes: int) -> None
         raise ModelError(
             f"{path}: expected at most {max_bytes} bytes, got {status.st_size}; raise the limit (2 GiB is the most)"
         )
+    return status.st_size
 
 
 def _require_not_foreign(path: Path, start: bytes) -> None:

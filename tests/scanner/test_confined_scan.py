@@ -75,8 +75,9 @@ def test_a_loop_that_does_not_end_is_inconclusive(tmp_path: Path) -> None:
 
 def test_a_constant_larger_than_memory_hurts_nobody(tmp_path: Path) -> None:
     path = greedy(tmp_path / "greedy.onnx")
-    report = scanned(path, Limits(memory=2 * GIB, seconds=200))
-    assert [code for code, _ in report.verdict.reasons] == ["sandbox-memory"]
+    report = scanned(path, Limits(memory=3 * GIB, seconds=200))
+    assert report.verdict.label is Label.INCONCLUSIVE
+    assert any("memory" in failure.why for failure in report.failures)
 
 
 def forged(monkeypatch: pytest.MonkeyPatch, **changes: object) -> Report:
