@@ -9,6 +9,10 @@ from math import nan
 from ...scanner.signals import Signals
 from ..bench.record import OURS, Record
 
+APART = ("all-to-all", "graph-backdoor")
+"""Attacks that rules of their own convict (a trigger that moves every class, a witness for a gate): no class's signals
+tell of them, so they teach nothing about signals."""
+
 __all__ = ["Example", "examples", "with_less"]
 
 DIFFUSE = 0.5
@@ -42,7 +46,7 @@ class Example:
 
 
 def examples(records: Iterable[Record], parts: Sequence[str]) -> list[Example]:
-    """Our own finished scans of these parts that measured anything."""
+    """Our own finished scans of these parts that measured anything, but for attacks that are judged `APART`."""
     return [
         Example(
             name=f"{r.name} ({r.samples})",
@@ -51,7 +55,7 @@ def examples(records: Iterable[Record], parts: Sequence[str]) -> list[Example]:
             targets=r.targets,
         )
         for r in records
-        if r.who == OURS and r.part in parts and r.status == "done" and r.signals
+        if r.who == OURS and r.part in parts and r.status == "done" and r.signals and r.attack not in APART
     ]
 
 
