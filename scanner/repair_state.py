@@ -53,7 +53,7 @@ class State:
             save(self.model, repaired.edits, file)
         else:
             write_copy(file, repaired.proto.SerializeToString(), {}, [Path(self.model.path)])
-            added += len(repaired.proto.graph.node) - len(self.model.graph.node)
+            added += len(repaired.proto.graph.node) - len(self.model.graph.graph.node)
         model = open_model(file, scores=bench.options.scores)
         evaluation = bench.evaluate(model, list(self.triggers))
         return State(model, evaluation, self.triggers, {**self.edits, **repaired.edits}, added)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..domain import InputDomain
     from ..samples import Samples
 
-__all__ = ["prove"]
+__all__ = ["gates_of", "prove"]
 
 RULES = {"hard": "value-gate", "soft": "soft-gate", "side": "late-side-network"}
 NATURAL, RANDOM, BASES, OTHERS = 100, 50, 6, 50
@@ -66,13 +66,22 @@ def prove(model: Model, samples: Samples, seed: int = 0, deadline: float = float
     """
     graph = opened(model)
     flow = Flow(graph)
-    gates = [*HardGates(flow), *soft_gates(flow), *late_side_networks(flow)]
-    worth = [gate for gate in gates if gate.severity not in (Severity.NOTE, Severity.LOW)]
+    worth = _worth(flow)
     if not worth:
         return
     subject = _subject(model, graph, flow, samples, seed)
     for gate in worth:
         yield _proof(subject, gate, seed, min(deadline, monotonic() + SECONDS))
+
+
+def gates_of(model: Model) -> list[Gate]:
+    """The gates of a file that are worth a proof, from its graph alone."""
+    return _worth(Flow(opened(model)))
+
+
+def _worth(flow: Flow) -> list[Gate]:
+    gates = [*HardGates(flow), *soft_gates(flow), *late_side_networks(flow)]
+    return [gate for gate in gates if gate.severity not in (Severity.NOTE, Severity.LOW)]
 
 
 def _subject(model: Model, graph: ModelProto, flow: Flow, samples: Samples, seed: int) -> Subject:
