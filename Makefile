@@ -1,6 +1,7 @@
 # make demo: install into .venv, scan the two bundled models, write their reports.
 # make test: install into .venv, run the default tests.
 # make bench: how fast the kernels and the trigger search are on this machine.
+# make fuzz: changed models put to the audit and to the sandbox; FUZZ takes options, such as FUZZ="--mutants 1000".
 # make conversion-report: what converts to a twin and how well; exports whole models first, which takes an hour.
 PYTHON ?= python3
 PIP_OPTIONS ?=
@@ -10,7 +11,7 @@ REPORTS ?= onnxray-report
 SUSPECTS ?= ../shared
 
 .PRECIOUS: $(VENV)-%/.installed
-.PHONY: demo test lint bench bundled suspects operators conversion-report clean
+.PHONY: demo test lint bench fuzz bundled suspects operators conversion-report clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onnxray scan models/bundled/clean.onnx --data models/bundled/samples.npz -o $(REPORTS)/clean --exit-zero
@@ -30,6 +31,9 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.installed
 	mkdir -p $(REPORTS)
 	$(BIN)/onnxray bench speed -o $(REPORTS)/speed.json $(BENCH)
+
+fuzz: $(VENV)/.installed
+	$(BIN)/python -m onnxray.models.fuzz $(FUZZ)
 
 # Train the bundled pair again from Fashion-MNIST (npz with x_train, y_train, x_test, y_test).
 bundled: $(VENV)/.dev

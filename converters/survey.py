@@ -11,7 +11,8 @@ from .errors import ModelError
 from .function_calls import calls
 from .messages import one_line
 from .wire import WireError
-from .wire_message import Message, WireLimits, Wires, parse
+from .wire_message import Message, Span, WireLimits, Wires, parse
+from .wire_schema import MESSAGES, Holds
 from .wire_values import elements
 
 __all__ = ["LIMITS", "Limits", "Survey", "survey"]
@@ -144,13 +145,34 @@ def _claims(found: Survey, limits: Limits) -> Iterator[str]:
             yield f"a sparse tensor stands for more than {limits.elements:,} elements"
         if message.type == "Tensor":
             yield from _claim(message)
+        if stray := next((name for name in message.values if _is_no_text(message, name)), None):
+            yield f"the text {stray!r} of a {message.type} is not UTF-8"
         longest = max((span.end - span.start for name in _NAMES for span in message.spans(name)), default=0)
         if message.type in _NAMED and longest > limits.name:
             yield f"a name in a {message.type} has {longest:,} bytes, expected at most {limits.name:,}"
 
 
 _NAMES = ("name", "op_type", "domain", "overload", "input", "output", "ref_attr_name")
+_BYTES = ("s", "strings", "string_data", "raw_data", "doc_string")  # of any bytes, or read by nothing that runs
+_TEXTS = {(kind, f.name): f.holds for kind, fields in MESSAGES.items() for f in fields.values()}
 _NAMED = ("Graph", "Node", "Tensor", "Attribute", "Function", "ValueInfo")
+
+
+def _is_no_text(message: Message, name: str) -> bool:
+    """Whether a text is no UTF-8: a parser makes bytes of it, or nothing, or breaks."""
+    if name in _BYTES:
+        return False
+    return any(isinstance(v, Span) and v.packed and not _decodes(message, name, v) for v in message.values[name])
+
+
+def _decodes(message: Message, name: str, span: Span) -> bool:
+    if _TEXTS.get((message.type, name)) is not Holds.TEXT:
+        return True
+    try:
+        message.content[span.start : span.end].decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _claim(tensor: Message) -> Iterator[str]:

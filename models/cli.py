@@ -7,6 +7,7 @@ import rich_click as click
 from .bench.command import detection
 from .bench.repair_command import repair
 from .bench.report_command import report
+from .speed.audit import audit
 from .speed.command import speed
 
 __all__ = ["bench"]
@@ -17,6 +18,7 @@ def bench() -> None:
     """Measure how often the tool is right, beside its peers, and how fast it is on this machine."""
 
 
+bench.add_command(audit)
 bench.add_command(detection)
 bench.add_command(repair)
 bench.add_command(report)

@@ -85,9 +85,9 @@ def _moved(flow: Flow, step: Step, axis: int | None) -> int | None:
     if step.op in REDUCTIONS:
         kept = "keepdims" not in step.attributes or step.attributes["keepdims"].i
         return axis if kept or axis == 0 else None
-    if step.op == "Reshape" and axis == 0:
+    if step.op == "Reshape" and axis == 0 and len(step.reads) > 1:
         shape = flow.constant(step.reads[1])
-        return 0 if shape is not None and len(shape) > 1 and int(shape[0]) in (0, -1) else None
+        return 0 if shape is not None and shape.ndim == 1 and len(shape) > 1 and int(shape[0]) in (0, -1) else None
     if step.op == "Squeeze" and axis == 0:
         return 0
     if step.op in ("Gather", "GatherElements", "ScatterND", "ScatterElements") and first != ABSENT:

@@ -174,6 +174,13 @@ def test_names_notes_and_nodes() -> None:
     assert "at most 10 fields" in refused(model([identity] * 4), replace(LIMITS, fields=10))
 
 
+def test_a_name_that_is_no_text() -> None:
+    content = model([helper.make_node("Identity", ["x"], ["y"], name="??")]).SerializeToString()
+    assert "'name' of a Node is not UTF-8" in refused(content.replace(b"??", b"\xff\xfe"))
+    weights = TensorProto(name="w", dims=[2], data_type=TensorProto.UINT8, raw_data=b"\xff\xfe")
+    accepted(model([helper.make_node("Identity", ["x"], ["y"], text=b"\xff")], weights))
+
+
 def test_opening_a_model_asks_first(build: Callable[..., Path]) -> None:
     path = build("(float[N,4] x) => (float[N,4] y) { k = ConstantOfShape(s)  y = Add(x, k) }", s=np.array([10**9]))
     with pytest.raises(ModelError, match="ConstantOfShape '' makes 1,000,000,000 elements"):
