@@ -1,4 +1,4 @@
-"""``onnxray explain``: what a detector or a repair does, assumes and misses, from its own docstring."""
+"""``onnxray explain``: what a detector, a repair or a rule does, from its own docstring."""
 
 from __future__ import annotations
 
@@ -15,31 +15,57 @@ from .flags import DETECTORS
 if TYPE_CHECKING:
     from ..detectors import Detector
     from ..repairs import Repair
+    from ..rules import Rule
 
     Plugin = type[Detector] | type[Repair]
 
 REPAIRS = "onnxray.scanner.repairs"
+RULES = "onnxray.scanner.rules"
+PAGE = "rules"
+"""In place of an id: all rules as a page of Markdown, which is ``docs/rules.md``."""
 
 
 @click.command()
-@click.argument("method", type=click.Choice([*names(DETECTORS), *names(REPAIRS)]), metavar="[ID]", required=False)
+@click.argument(
+    "method",
+    type=click.Choice([*names(DETECTORS), *names(REPAIRS), *names(RULES), PAGE]),
+    metavar="[ID]",
+    required=False,
+)
 def explain(method: str | None) -> None:
-    """Say what a detector or a repair does, assumes and misses, and its options; without ID, list them all."""
+    """Say what a detector or a repair does, assumes and misses, and its options; without ID, list them all.
+
+    Of a rule of the audit: what it means, how to confirm and fix it, and what harmless files look like it; "rules" for
+    all of them as Markdown.
+    """
     from ..detectors import Detector
     from ..repairs import Repair
 
     detectors = plugins(DETECTORS, Detector)  # type: ignore[type-abstract]
     repairs = plugins(REPAIRS, Repair)  # type: ignore[type-abstract]
     found: dict[str, Plugin] = {**repairs, **detectors}
+    if method is not None and method not in found:
+        _explain_rules(method)
+        return
     if method is not None:
         _explain(method, found[method])
         return
-    width = max(map(len, found), default=0)
+    from ..audit import all_rules
+
+    width = max(map(len, (*found, *all_rules())), default=0)
     _list("Detectors", dict(detectors), width)
     _list("Repairs", dict(repairs), width)
+    _list("Rules", dict(all_rules()), width)
 
 
-def _list(title: str, found: Mapping[str, Plugin], width: int) -> None:
+def _explain_rules(name: str) -> None:
+    from ..audit import all_rules
+    from ..rule_docs import page, text
+
+    click.echo(page() if name == PAGE else text(name, all_rules()[name]), nl=name != PAGE)
+
+
+def _list(title: str, found: Mapping[str, Plugin | type[Rule]], width: int) -> None:
     click.echo(click.style(title, bold=True))
     for name, plugin in found.items():
         click.echo(f"{click.style(name.ljust(width), bold=True)}  {_doc(plugin).splitlines()[0]}")
@@ -51,7 +77,7 @@ def _explain(name: str, plugin: Plugin) -> None:
         click.echo(f"  --set {name}.{option.name}={_default(option)}")
 
 
-def _doc(plugin: Plugin) -> str:
+def _doc(plugin: Plugin | type[Rule]) -> str:
     return cleandoc(getdoc(plugin) or "(no description)")
 
 

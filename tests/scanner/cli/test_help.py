@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -62,12 +63,13 @@ def test_scan_help_tells_every_exit_code() -> None:
 
 
 DETECTORS, REPAIRS = names("onnxray.scanner.detectors"), names("onnxray.scanner.repairs")
+RULES = names("onnxray.scanner.rules")
 
 
 def test_explain_lists_every_method_with_one_line() -> None:
     lines = CliRunner().invoke(main, ["explain"]).stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["Detectors", *DETECTORS, "Repairs", *REPAIRS]
-    assert all(len(line.split()) > 3 for line in lines if line not in ("Detectors", "Repairs"))
+    assert [line.split()[0] for line in lines] == ["Detectors", *DETECTORS, "Repairs", *REPAIRS, "Rules", *RULES]
+    assert all(len(line.split()) > 3 for line in lines if line not in ("Detectors", "Repairs", "Rules"))
 
 
 @pytest.mark.parametrize("method", [*DETECTORS, *REPAIRS])
@@ -75,6 +77,18 @@ def test_explain_shows_the_docstring_and_the_options(method: str) -> None:
     shown = CliRunner().invoke(main, ["explain", method]).stdout
     for part in ("Assumes", "Misses", f"--set {method}."):
         assert part in shown
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_explain_shows_every_paragraph_of_a_rule(rule: str) -> None:
+    shown = CliRunner().invoke(main, ["explain", rule]).stdout
+    for part in ("Means:", "Confirm:", "Fix:", "False positives:", "severity"):
+        assert part in shown
+
+
+def test_the_page_of_rules_is_what_explain_prints() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert CliRunner().invoke(main, ["explain", "rules"]).stdout == page
 
 
 def test_commands_of_other_parts_are_listed_and_loaded_only_then() -> None:
