@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,8 +50,10 @@ class AuditedFile:
             ModelError: no such file, too large, over a limit of survey.py, visibly something else, or no ONNX message.
         """
         content = read_file(path, min(max_bytes, MAX_BYTES))
-        found = survey(path, content)
-        return cls(path, content, _parsed(path, content), hashlib.sha256(content).hexdigest(), found)
+        with ThreadPoolExecutor(1) as pool:  # hashing takes as long as all else, and lets other threads run
+            digest = pool.submit(hashlib.sha256, content)
+            found = survey(path, content)
+            return cls(path, content, _parsed(path, content), digest.result().hexdigest(), found)
 
     @classmethod
     def of(cls, model: Model) -> AuditedFile:
