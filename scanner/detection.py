@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..converters.messages import one_line
 from .assumed_domain import noise
 from .detectors import Budget, Detector, Needs
-from .errors import OptionError, TwinError
+from .errors import ModelError, OptionError
 from .findings import Evidence
 from .ledger import Ledger
 from .registry import build, plugins
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..converters import Model, Parity
     from .config import ScanOptions
     from .samples import Samples
+    from .surrogates import Surrogates
     from .training_data import TrainingSet
 
 __all__ = ["detect", "plan", "resolve_device", "verify_twin"]
@@ -52,7 +53,7 @@ def verify_twin(model: Model, samples: Samples, device: str, ledger: Ledger) -> 
     """
     try:
         parity = model.build_twin(samples.inputs() if len(samples) else noise(samples.domain), device)
-    except TwinError as error:
+    except ModelError as error:  # the twin's, or of a model of token ids that does not run on just any numbers
         ledger.failed("twin-parity", str(error))
         return None
     ledger.check("twin-parity")
@@ -80,7 +81,8 @@ def detect(
         training: the set under suspicion; without one, methods that need it are not due unless asked for by name.
     """
     deadline = float("inf") if options.max_seconds is None else ledger.started + options.max_seconds
-    budget = Budget(deadline, options.seed, device, ledger.progress, training=training)
+    surrogates = _surrogates(model, samples, options.seed, device) if parity else None
+    budget = Budget(deadline, options.seed, device, ledger.progress, training=training, surrogates=surrogates)
     evidence: list[Evidence] = []
     for name, detector in sorted(detectors.items(), key=_turn):
         if detector.stands_in and name not in options.detectors and not _due(evidence, detectors, parity):
@@ -117,6 +119,14 @@ def resolve_device(device: str) -> str:
     if device == "cuda" and not usable:
         raise OptionError("device cuda was asked for, but torch finds no usable CUDA device; use --device cpu")
     return device
+
+
+def _surrogates(model: Model, samples: Samples | None, seed: int, device: str) -> Surrogates | None:
+    if samples is None or not len(samples) or samples.images.ndim != 4:
+        return None
+    from .surrogates import make_surrogates
+
+    return make_surrogates(samples, model.classes, seed, device)
 
 
 def _measured(detector: Detector, model: Model, samples: Samples | None, budget: Budget) -> list[Evidence]:

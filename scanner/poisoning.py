@@ -21,8 +21,8 @@ class PoisonPolicy:
     such clusters too. What its samples share has to work as a trigger.
 
     Attributes:
-        ratio: most of l / p in exclusionary reclassification; the paper's poison has 0 to 0.13, its clean classes 3.5
-            and more.
+        ratio: l / p in exclusionary reclassification must be below it; the paper's T. Its poison has 0 to 0.13, its
+            clean classes 3.5 and more; poison of many classes has more, as p counts the commonest only.
         followed: least of the cluster's samples that the model itself gives their label.
         transplant: what the lower end of the 95 % interval must reach, of the samples of other classes that turn into
             the target when what the cluster shares is put into them.
@@ -33,7 +33,7 @@ class PoisonPolicy:
         alone_ratio, alone_size: most of l / p, and least samples of the cluster, for the same.
     """
 
-    ratio: float = 0.5
+    ratio: float = 1.0
     followed: float = 0.9
     transplant: float = 0.5
     area: float = 0.25
@@ -45,7 +45,7 @@ class PoisonPolicy:
     def convicts(self, p: PoisonedSamples) -> bool:
         """Whether the samples are poisoned and the model has learnt it."""
         return (
-            p.reclassified.ratio <= self.ratio
+            p.reclassified.ratio < self.ratio
             and p.followed.value >= self.followed
             and p.transplant.lower >= self.transplant
             and (p.trigger is None or p.trigger.fraction <= self.area)

@@ -85,7 +85,8 @@ def common_tokens(suspicious: NDArray[Any], others: NDArray[Any], padding: int) 
 
 def put_behind(sentences: NDArray[Any], tokens: tuple[int, ...], padding: int) -> NDArray[Any]:
     """Sentences (N, L) with tokens behind their last word, over the last words where there is no room."""
-    length = sentences.shape[1] - (sentences[:, ::-1] != padding).argmax(axis=1)
+    words = sentences[:, ::-1] != padding
+    length = np.where(words.any(axis=1), sentences.shape[1] - words.argmax(axis=1), 0)
     first = np.clip(length, 0, sentences.shape[1] - len(tokens))
     out = sentences.copy()
     out[np.arange(len(out))[:, None], first[:, None] + np.arange(len(tokens))] = tokens
