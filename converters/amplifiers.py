@@ -18,17 +18,24 @@ from .wire_values import Constants, constants_of, values_of
 __all__ = ["Amplified", "amplified"]
 
 _ENDLESS = (2**31 - 1, 2**63 - 1)  # the trip count of a loop that its condition ends, as exporters write it
+_FOLDED = (
+    "BlackmanWindow", "ConstantOfShape", "HammingWindow", "HannWindow", "RandomNormal", "RandomUniform", "Range",
+)  # fmt: skip
 Numbers = list[int | float]
 
 
 @dataclass(frozen=True)
 class Amplified:
-    """What one node makes: so many elements, or so many rounds of its body."""
+    """What one node makes: so many elements, or so many rounds of its body.
+
+    ``folded``: without any other input, so that onnxruntime makes them when it loads the file.
+    """
 
     operator: str
     name: str
     elements: int = 0
     rounds: int = 0
+    folded: bool = False
 
 
 def amplified(scope: Message, outer: Constants, rounds: int = 1) -> Iterator[Amplified]:
@@ -42,7 +49,8 @@ def amplified(scope: Message, outer: Constants, rounds: int = 1) -> Iterator[Amp
     for node in scope.messages("node"):
         operator, turns = node.text("op_type"), rounds
         if operator in _MAKERS:
-            yield Amplified(operator, node.text("name"), elements=_MAKERS[operator](_Node(node, constants)))
+            count = _MAKERS[operator](_Node(node, constants))
+            yield Amplified(operator, node.text("name"), elements=count, folded=operator in _FOLDED)
         elif operator == "Loop":
             turns = rounds * _trips(_Node(node, constants))
             yield Amplified(operator, node.text("name"), rounds=turns)
