@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AuditedFile"]
 
+_LARGE = 1 << 22  # bytes; below, a thread takes longer to start than it saves
+
 
 @dataclass(frozen=True, eq=False)
 class AuditedFile:
@@ -50,6 +52,9 @@ class AuditedFile:
             ModelError: no such file, too large, over a limit of survey.py, visibly something else, or no ONNX message.
         """
         content = read_file(path, min(max_bytes, MAX_BYTES))
+        if len(content) < _LARGE:
+            found = survey(path, content)
+            return cls(path, content, _parsed(path, content), hashlib.sha256(content).hexdigest(), found)
         with ThreadPoolExecutor(1) as pool:  # hashing takes as long as all else, and lets other threads run
             digest = pool.submit(hashlib.sha256, content)
             found = survey(path, content)

@@ -64,7 +64,7 @@ class PayloadInMetadata(Rule):
 
 def _notes(root: Message) -> Iterator[tuple[str, bytes, bool]]:
     """Every note with its place, and whether it is an entry of the model's or a graph's own metadata."""
-    for message in root.walk():
+    for message in (m for m in root.walk() if m.has("doc_string") or m.has("metadata_props")):
         name = message.text("name") if message.type not in ("Model", "StringStringEntry") else ""
         owner = f"{message.type.lower()} {one_line(name, 60)!r}" if name else message.type.lower()
         for span in message.spans("doc_string"):
