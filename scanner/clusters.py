@@ -26,8 +26,9 @@ class Reclassified:
 
     Attributes:
         own: how many samples it gives the class that they are labelled as; the paper's l.
-        other: how many it gives the commonest other class; the paper's p.
-        source: that class.
+        other: how many it gives other classes. The paper's p counts the commonest of them only: the same for poison of
+            one source class, and far too few for that of all classes.
+        source: the commonest of them.
     """
 
     own: int
@@ -50,7 +51,7 @@ def reclassified(predicted: NDArray[np.int64], label: int) -> Reclassified:
     counts = np.bincount(predicted, minlength=label + 1)
     own, counts[label] = int(counts[label]), 0
     source = int(counts.argmax())
-    return Reclassified(own, int(counts[source]), source)
+    return Reclassified(own, int(counts.sum()), source)
 
 
 @dataclass(frozen=True, eq=False)

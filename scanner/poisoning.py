@@ -22,7 +22,7 @@ class PoisonPolicy:
 
     Attributes:
         ratio: l / p in exclusionary reclassification must be below it; the paper's T. Its poison has 0 to 0.13, its
-            clean classes 3.5 and more; poison of many classes has more, as p counts the commonest only.
+            clean classes 3.5 and more.
         followed: least of the cluster's samples that the model itself gives their label.
         transplant: what the lower end of the 95 % interval must reach, of the samples of other classes that turn into
             the target when what the cluster shares is put into them.

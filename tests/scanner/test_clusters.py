@@ -5,11 +5,11 @@ import pytest
 from onnxray.scanner.clusters import Reclassified, depth, project, reclassified, silhouette, split
 
 
-def test_reclassification_counts_the_own_class_and_the_commonest_other() -> None:
+def test_reclassification_counts_the_own_class_and_all_others() -> None:
     found = reclassified(np.array([3, 3, 1, 1, 1, 0]), 3)
-    assert (found.own, found.other, found.source) == (2, 3, 1)
-    assert found.ratio == pytest.approx(2 / 3)
-    assert found.moved == pytest.approx(0.6)
+    assert (found.own, found.other, found.source) == (2, 4, 1)
+    assert found.ratio == pytest.approx(0.5)
+    assert found.moved == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(
