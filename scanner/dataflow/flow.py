@@ -173,7 +173,8 @@ class Flow:
         for step in self.program.steps:
             if not _union(self.taint, step.reads):
                 largest = max((sizes[r] for r in step.reads if r != ABSENT), default=0)
-                if step.op == "ConstantOfShape" and (shape := self.constant(step.reads[0])) is not None:
+                shape = self.constant(step.reads[0]) if step.op == "ConstantOfShape" and step.reads else None
+                if shape is not None and shape.dtype.kind in "iu":
                     largest = prod(max(0, int(n)) for n in shape.ravel())
                 for write in step.writes:
                     sizes[write] = max(sizes[write], largest)

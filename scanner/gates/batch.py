@@ -34,7 +34,8 @@ def batch_gates(flow: Flow, single: bool) -> Iterator[Gate]:
         if mixed is None or single:
             continue
         over = axes.get(step.reads[0])
-        if step.op in INDEXED and over is not None and _axis(flow, step) == over:
+        indexed = INDEXED.get(step.op, len(step.reads)) < len(step.reads)
+        if indexed and over is not None and _axis(flow, step) == over:
             yield from _indexed(flow, step)
         elif step.op in ("TopK", "CumSum") and _axis(flow, step) == axes[mixed]:
             yield _gate(flow, step, mixed, Severity.MEDIUM, f"{step.op} orders or sums over the examples of a batch")
@@ -59,8 +60,8 @@ def _axis(flow: Flow, step: Step) -> int | None:
     if step.op in ("GatherND", "ScatterND"):
         return step.attributes["batch_dims"].i if "batch_dims" in step.attributes else 0
     if step.op == "CumSum":
-        axis = flow.constant(step.reads[1])
-        return None if axis is None else int(axis.ravel()[0])
+        axis = flow.constant(step.reads[1]) if len(step.reads) > 1 else None
+        return None if axis is None or not axis.size or axis.dtype.kind not in "iu" else int(axis.ravel()[0])
     default = -1 if step.op == "TopK" else 0
     return step.attributes["axis"].i if "axis" in step.attributes else default
 
@@ -87,7 +88,9 @@ def _moved(flow: Flow, step: Step, axis: int | None) -> int | None:
         return axis if kept or axis == 0 else None
     if step.op == "Reshape" and axis == 0 and len(step.reads) > 1:
         shape = flow.constant(step.reads[1])
-        return 0 if shape is not None and shape.ndim == 1 and len(shape) > 1 and int(shape[0]) in (0, -1) else None
+        if shape is None or shape.ndim != 1 or len(shape) < 2 or shape.dtype.kind not in "iu":
+            return None
+        return 0 if int(shape[0]) in (0, -1) else None
     if step.op == "Squeeze" and axis == 0:
         return 0
     if step.op in ("Gather", "GatherElements", "ScatterND", "ScatterElements") and first != ABSENT:
