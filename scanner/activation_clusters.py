@@ -101,11 +101,17 @@ class Suspicion:
     least: int = 10
 
     def falls_on(self, pair: Pair, seen: Hidden) -> bool:
-        """Whether it is; not where clean samples of the class lie in it half as often as those of the training set."""
+        """Whether it is."""
+        return pair.reclassified.ratio < self.threshold and self.stands_apart(pair, seen)
+
+    def stands_apart(self, pair: Pair, seen: Hidden) -> bool:
+        """Whether all but reclassification says so.
+
+        Not where clean samples of the class lie in it half as often as those of the training set.
+        """
         few = int(pair.inside.sum())
         return (
-            pair.reclassified.ratio < self.threshold
-            and pair.silhouette >= self.silhouette
+            pair.silhouette >= self.silhouette
             and few >= self.least
             and seen.followed(pair).value >= self.followed
             and (not pair.clean.trials or pair.clean.value < few / len(pair.members) / 2)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["averages", "like_sources", "scatter", "sprites", "words"]
 
+_FEW, _EACH = 10, 100
 _POINTS = 1500
 _AVERAGED = 500
 _SPRITES = 8
@@ -23,11 +24,13 @@ _WORDS = 8
 def like_sources(found: Clustered, pair: Pair, seed: int) -> NDArray[np.int64]:
     """Positions of samples that are labelled as what the suspicious ones are taken for, in the same proportions.
 
-    Those of other labels' smaller clusters are left out: they may be poisoned too.
+    All other labels' where they are taken for their own. Those of smaller clusters are left out: they may be poisoned.
     """
     rng = np.random.default_rng(seed)
     drawn = [np.empty(0, np.int64)]
-    for label, count in zip(*np.unique(pair.given, return_counts=True), strict=True):
+    given = pair.given[pair.given != pair.label]
+    given = given if len(given) >= _FEW else np.array([c for c in found.pairs if c != pair.label for _ in range(_EACH)])
+    for label, count in zip(*np.unique(given, return_counts=True), strict=True):
         if int(label) != pair.label and int(label) in found.pairs:
             source = found.pairs[int(label)]
             drawn.append(rng.permutation(source.members[~source.inside])[: 2 * int(count) + 1])

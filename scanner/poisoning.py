@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from .findings import Evidence, Label, Verdict
 from .poisoned import PoisonedSamples
+from .transplant import SMALL, SURE
 
 __all__ = ["POLICY", "PoisonPolicy", "with_poisoned"]
 
@@ -22,7 +23,7 @@ class PoisonPolicy:
 
     Attributes:
         ratio: l / p in exclusionary reclassification must be below it; the paper's T. Its poison has 0 to 0.13, its
-            clean classes 3.5 and more.
+            clean classes 3.5 and more. Where it is not, only a small trigger that works nearly always convicts.
         followed: least of the cluster's samples that the model itself gives their label.
         transplant: what the lower end of the 95 % interval must reach, of the samples of other classes that turn into
             the target when what the cluster shares is put into them.
@@ -44,11 +45,11 @@ class PoisonPolicy:
 
     def convicts(self, p: PoisonedSamples) -> bool:
         """Whether the samples are poisoned and the model has learnt it."""
+        moved = p.reclassified.ratio < self.ratio
         return (
-            p.reclassified.ratio < self.ratio
-            and p.followed.value >= self.followed
-            and p.transplant.lower >= self.transplant
-            and (p.trigger is None or p.trigger.fraction <= self.area)
+            p.followed.value >= self.followed
+            and p.transplant.lower >= (self.transplant if moved else SURE)
+            and (p.trigger is None or p.trigger.fraction <= (self.area if moved else SMALL))
         )
 
     def worries(self, p: PoisonedSamples, flagged: int, classes: int) -> bool:
@@ -93,7 +94,7 @@ def _raised(verdict: Verdict, label: Label, accused: Sequence[PoisonedSamples], 
 
 def _score(p: PoisonedSamples) -> float:
     """Suspicion in [0, 1]; an ordering, not a probability."""
-    return p.reclassified.moved * p.followed.value * (0.5 + 0.5 * p.transplant.value)
+    return max(p.reclassified.moved, p.transplant.lower) * p.followed.value * (0.5 + 0.5 * p.transplant.value)
 
 
 def _charges(accused: Sequence[PoisonedSamples]) -> Iterator[Reason]:
@@ -101,8 +102,8 @@ def _charges(accused: Sequence[PoisonedSamples]) -> Iterator[Reason]:
         yield (
             "poisoned-samples",
             f"{len(p)} of the {p.labelled} training samples labelled {p.target} stand apart in the model's last hidden "
-            f"layer: it gives {p.followed.hits} of them that class, and a last layer that never saw them "
-            f"{p.reclassified.own}; most become class {p.source}.",
+            f"layer: it gives {p.followed.hits} of them that class, a last layer that never saw them "
+            f"{p.reclassified.own}.",
         )
         if p.transplant.trials:
             yield (

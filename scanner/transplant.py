@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ..converters import Model
     from .training_data import TrainingSet
 
-__all__ = ["Transplant", "common_patch", "common_tokens", "put_behind", "transplant"]
+__all__ = ["SMALL", "SURE", "Transplant", "common_patch", "common_tokens", "put_behind", "transplant"]
+
+SURE, SMALL = 0.8, 0.05
+"""Lower end of the success, and share of the picture, of what is a trigger whatever else is known."""
 
 _MOST = 400  # samples on either side
 _BAND = 0.15  # a pixel's values are called the same within so much of their median, of a range of 1
@@ -27,6 +30,11 @@ class Transplant(NamedTuple):
     success: Rate
     trigger: Trigger | None = None
     tokens: tuple[int, ...] = ()
+
+    @property
+    def surely(self) -> bool:
+        """Whether it is so small and works so well that no mode of a clean class explains it."""
+        return self.success.lower >= SURE and (self.trigger is None or self.trigger.fraction <= SMALL)
 
 
 def transplant(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..poisoned import PoisonedSamples
     from ..samples import Samples
     from ..training_data import TrainingSet
+    from ..transplant import Transplant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,8 @@ class ActivationClustering(Detector):
     cluster is called poisoned where a last layer that is trained again without it gives most of its samples another
     class (exclusionary reclassification, l / p below ``threshold``), while the model gives nearly all of them their
     label (``followed``), and the clusters are two indeed (``silhouette``); unless clean samples of the class lie in it
-    as well. What they share is then put into other samples: where it turns these too, it is a trigger.
+    as well. What they share is then put into other samples: where it turns these too, it is a trigger; where it turns
+    nearly all of them, and is small, that does without reclassification.
 
     Assumes: the training set, and that less than half of a label's samples are poisoned; a hidden layer; no gradients.
     Misses: poison that shares its features with its label (clean-label attacks), that is most of its label, or that
@@ -66,11 +68,24 @@ class ActivationClustering(Detector):
             return
         seen = hidden(model, training, samples, budget)
         found = cluster(seen, training.labels, self.components, self._reductions, budget)
-        flagged = sorted(
-            (p for p in found.pairs.values() if self._suspicion.falls_on(p, seen)), key=lambda p: -p.reclassified.moved
-        )
-        poisoned = tuple(_poisoned(model, training, seen, found, p, budget) for p in flagged)
+        poisoned = tuple(self._poisoned(model, training, seen, found, budget))
         yield self._evidence(model, found.pairs, found.too_few, poisoned, started)
+
+    def _poisoned(
+        self, model: Model, training: TrainingSet, seen: Hidden, found: Clustered, budget: Budget
+    ) -> Iterator[PoisonedSamples]:
+        """The flagged clusters, most suspicious first."""
+        from ..poison_view import like_sources
+        from ..transplant import transplant
+
+        for pair in sorted(found.pairs.values(), key=lambda p: -p.reclassified.moved):
+            if not self._suspicion.stands_apart(pair, seen) or budget.spent:
+                continue
+            budget.progress(f"what the smaller cluster of class {pair.label} shares", 1.0)
+            others = like_sources(found, pair, budget.seed)
+            shared = transplant(model, training, pair.suspicious, others, pair.label, budget.seed)
+            if pair.reclassified.ratio < self.threshold or shared.surely:
+                yield _described(training, seen, pair, shared, budget)
 
     @property
     def _reductions(self) -> tuple[Reduction, ...]:
@@ -90,7 +105,7 @@ class ActivationClustering(Detector):
             classes=tuple(moved),
             statistic="of the smaller cluster's samples, given another class by a last layer that never saw them",
             flagged=tuple(p.target for p in poisoned),
-            score=max((p.reclassified.moved for p in poisoned), default=0.0),
+            score=max((max(p.reclassified.moved, p.transplant.lower) for p in poisoned), default=0.0),
             seconds=monotonic() - started,
             details={
                 "exclusionary_reclassification": {c: _finite(p.reclassified.ratio) for c, p in pairs.items()},
@@ -109,17 +124,11 @@ def _finite(ratio: float) -> float | None:
     return round(ratio, 4) if ratio < float("inf") else None
 
 
-def _poisoned(
-    model: Model, training: TrainingSet, seen: Hidden, found: Clustered, pair: Pair, budget: Budget
-) -> PoisonedSamples:
+def _described(training: TrainingSet, seen: Hidden, pair: Pair, shared: Transplant, budget: Budget) -> PoisonedSamples:
     """All that can be said of one suspicious cluster."""
-    from ..poison_view import averages, like_sources, scatter, sprites, words
+    from ..poison_view import averages, scatter, sprites, words
     from ..poisoned import PoisonedSamples
-    from ..transplant import transplant
 
-    budget.progress(f"what the suspicious samples of class {pair.label} share", 1.0)
-    others = like_sources(found, pair, budget.seed)
-    shared = transplant(model, training, pair.suspicious, others, pair.label, budget.seed)
     points, inside = scatter(pair, budget.seed)
     return PoisonedSamples(
         target=pair.label,

@@ -70,7 +70,8 @@ def poisoned_lines(report: Report, p: PoisonedSamples) -> Iterator[str]:
     yield f"{len(p)} of {p.labelled} samples labelled {label} ({percent(p.share)})"
     ratio = p.reclassified.ratio
     told = f"l / p {ratio:.2f}" if np.isfinite(ratio) else "l / p infinite"
-    yield f"a last layer that never saw them takes most for {source} ({told}); silhouette {p.silhouette:.2f}"
+    moved = f"takes most for {source}" if ratio < 1 else "takes most for what they are labelled"
+    yield f"a last layer that never saw them {moved} ({told}); silhouette {p.silhouette:.2f}"
     yield f"the model gives {rate_words(p.followed)} of them their label"
     if p.transplant.trials:
         yield f"what they share turns {rate_words(p.transplant)} other samples"

@@ -36,7 +36,7 @@ def test_poison_whose_common_part_works_as_a_trigger_convicts() -> None:
 @pytest.mark.parametrize(
     ("p", "expected"),
     [
-        pytest.param(suspects(own=95), Label.SUSPICIOUS, id="many keep their class"),
+        pytest.param(suspects(own=95, hits=80), Label.SUSPICIOUS, id="many keep their class"),
         pytest.param(suspects(followed=60), Label.SUSPICIOUS, id="the model does not follow the label"),
         pytest.param(suspects(hits=35), Label.SUSPICIOUS, id="what they share works at times"),
         pytest.param(suspects(hits=3, trials=3), Label.SUSPICIOUS, id="three samples are no proof"),
