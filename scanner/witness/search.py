@@ -1,4 +1,4 @@
-"""Search of a picture on which a gate's aims come true: solve element by element, descend, then try pixel by pixel."""
+"""Search of a picture on which a gate's aims come true: solved by element, tried pixel by pixel, by gradient."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Judge", "Search"]
 
 LEVELS = np.arange(256, dtype=np.float32) / 255
-MANY = 64  # pixels up to which one after the other is tried
+FEW, MANY = 32, 64  # pixels up to which one after the other is tried, first and last
 MOST_WAYS = 16  # combinations of yes and no
 MIXED = 64  # pictures that tell how a reduction goes with what it reduces
 
@@ -56,10 +56,10 @@ class Search:
         tried: list[tuple[Goal, NDArray[np.float32]]] = []
         for goal in self._goals(start):
             pictures = [start]
-            for quick in (self._solved, self._descended):
+            for way in (self._solved, *([self._pixel_by_pixel] if len(self.pixels) <= FEW else []), self._descended):
                 if self._late:
                     return None
-                pictures.append(quick(start, goal))
+                pictures.append(way(start, goal))
                 if judge(pictures[-1]):
                     return pictures[-1]
             costs = goal.costs(self._values(np.stack(pictures)), len(pictures))
