@@ -12,6 +12,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..converters import open_model
-from ..scanner.activation_clusters import REDUCTIONS, Clustered, Hidden, Pair, Suspicion, cluster, hidden
+from ..scanner.activation_clusters import Clustered, Hidden, Suspicion, cluster, hidden
 from ..scanner.detectors import Budget
+from ..scanner.detectors.activation_clustering import ActivationClustering
 from ..scanner.training_data import TrainingSet
 from .export import export
 from .poisoned_sets import EXPERIMENTS, Experiment, PoisonedSet, poisoned_set
 from .zoo.networks import Fits, make_network
 from .zoo.training import Schedule, as_input, as_tensor, fit_network
 
-__all__ = ["Measured", "measure"]
+__all__ = ["Measured", "export_network", "inputs_of", "measure", "trained", "training_set"]
 
 _EPOCHS = 6
 
@@ -61,37 +63,45 @@ class Measured:
 def measure(experiment: Experiment, folder: Path, seed: int = 0) -> Measured:
     """Poison, train, export, and cluster with the exported file."""
     data = poisoned_set(experiment, folder, seed)
-    network = _trained(data, seed)
+    network = trained(data, seed)
     with tempfile.TemporaryDirectory(prefix="onnxray-") as place:
         path = Path(place) / "model.onnx"
-        _export(network, data, path)
+        export_network(network, data, path)
         model = open_model(path)
-        training = TrainingSet(data.y, lambda index: _inputs(data.x[index]))
-        seen = hidden(model, training, None, Budget(seed=seed))
-        attacked = model.predict(_inputs(data.stamped)) == data.wanted if len(data.stamped) else np.empty(0)
-        accuracy = float((model.predict(_inputs(data.x_test)) == data.y_test).mean())
-    by_ica, by_pca = (cluster(seen, data.y, Suspicion().components, (how,), Budget(seed=seed)) for how in REDUCTIONS)
-    found = Clustered({label: _rejected_most(by_ica, by_pca, label) for label in by_ica.pairs}, {})
-    flagged = [label for label, pair in found.pairs.items() if Suspicion().falls_on(pair, seen)]
-    poisoned = np.unique(data.y[data.poison]).tolist()
+        training = training_set(data)
+        budget = Budget(seed=seed, training=training)
+        (evidence,) = ActivationClustering().run(model, None, budget)
+        seen = hidden(model, training, None, budget)
+        attacked = model.predict(inputs_of(data.stamped)) == data.wanted if len(data.stamped) else np.empty(0)
+        accuracy = float((model.predict(inputs_of(data.x_test)) == data.y_test).mean())
+    raw = _raw(data, seed)
+    by_ica = cluster(seen, data.y, Suspicion().components, ("ica",), budget)
+    poisoned, ratios = np.unique(data.y[data.poison]).tolist(), evidence.details["exclusionary_reclassification"]
     return Measured(
         accuracy,
         float(attacked.mean()) if len(attacked) else float("nan"),
-        _agreement(data, by_ica, poisoned),
-        _agreement(data, found, flagged),
-        _agreement(data, _raw(data, seed), poisoned),
+        _agreement(data, {label: by_ica.pairs[label].suspicious for label in poisoned}),
+        _agreement(data, {p.target: p.positions for p in evidence.poisoned}),
+        _agreement(data, {label: raw.pairs[label].suspicious for label in poisoned}),
         {label: pair.silhouette for label, pair in by_ica.pairs.items()},
-        {label: pair.reclassified.ratio for label, pair in found.pairs.items()},
-        tuple(label for label in flagged if label not in poisoned),
+        {label: inf if ratio is None else ratio for label, ratio in ratios.items()} if isinstance(ratios, dict) else {},
+        tuple(label for label in evidence.flagged if label not in poisoned),
     )
 
 
-def _rejected_most(one: Clustered, two: Clustered, label: int) -> Pair:
-    """What `cluster` keeps of both reductions."""
-    return max(one.pairs[label], two.pairs[label], key=lambda pair: pair.reclassified.moved)
+def training_set(data: PoisonedSet) -> TrainingSet:
+    """The set as a scan gets it."""
+    if data.vocabulary:
+        return TrainingSet(data.y, lambda index: data.x[index])
+
+    def pictures(index: NDArray[np.intp]) -> NDArray[np.float32]:
+        return np.asarray(inputs_of(data.x[index]), np.float32)
+
+    return TrainingSet(data.y, pictures, pictures, lambda images: images)
 
 
-def _trained(data: PoisonedSet, seed: int) -> nn.Module:
+def trained(data: PoisonedSet, seed: int) -> nn.Module:
+    """A small network that has learnt the set."""
     classes = int(data.y.max()) + 1
     if data.vocabulary:
         network, rate = make_network("text-cnn", {}, Fits((data.x.shape[1],), classes, data.vocabulary), seed)
@@ -108,7 +118,8 @@ def _trained(data: PoisonedSet, seed: int) -> nn.Module:
     return network
 
 
-def _export(network: nn.Module, data: PoisonedSet, path: Path) -> None:
+def export_network(network: nn.Module, data: PoisonedSet, path: Path) -> None:
+    """Write it as an ONNX file with a free batch axis."""
     if not data.vocabulary:
         export(network, path, (1, *data.x.shape[1:]))
         return
@@ -118,7 +129,8 @@ def _export(network: nn.Module, data: PoisonedSet, path: Path) -> None:
     )  # fmt: skip
 
 
-def _inputs(x: NDArray[Any]) -> NDArray[Any]:
+def inputs_of(x: NDArray[Any]) -> NDArray[Any]:
+    """Digits as (N, 1, H, W) float32 in [0, 1]; token ids as they are."""
     return as_input(as_tensor(x[..., None])).numpy() if x.dtype == np.uint8 else x
 
 
@@ -129,11 +141,11 @@ def _raw(data: PoisonedSet, seed: int) -> Clustered:
     return cluster(nothing, data.y, Suspicion().components, ("ica",), Budget(seed=seed))
 
 
-def _agreement(data: PoisonedSet, found: Clustered, labels: list[int]) -> tuple[float, float]:
-    """Accuracy and F1 of calling the smaller clusters of some labels poison, over the poisoned labels' samples."""
+def _agreement(data: PoisonedSet, called_poison: Mapping[int, NDArray[np.int64]]) -> tuple[float, float]:
+    """Accuracy and F1 of calling these positions poison, over the poisoned labels' samples."""
     called = np.zeros(len(data.y), bool)
-    for label in labels:
-        called[found.pairs[label].suspicious] = True
+    for positions in called_poison.values():
+        called[positions] = True
     within = np.isin(data.y, np.unique(data.y[data.poison]))
     right, both = (called == data.poison)[within], (called & data.poison).sum()
     total = called[within].sum() + data.poison.sum()

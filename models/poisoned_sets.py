@@ -39,8 +39,14 @@ class Experiment:
 
 @dataclass(frozen=True, eq=False)
 class PoisonedSet:
-    """Training samples x (N, ...) as stored, labels y as given and which are poison; clean test samples, and stamped
-    ones of the source classes with the labels that the attack wants."""
+    """Training and test samples.
+
+    Attributes:
+        x, y, poison: (N, ...) as stored, the labels as given, and which samples are poison.
+        x_test, y_test: clean.
+        stamped, wanted, true: stamped test samples of the source classes, the labels that the attack wants of them,
+            and their own.
+    """
 
     x: NDArray[Any]
     y: NDArray[np.int64]
@@ -49,6 +55,7 @@ class PoisonedSet:
     y_test: NDArray[np.int64]
     stamped: NDArray[Any]
     wanted: NDArray[np.int64]
+    true: NDArray[np.int64]
     vocabulary: int = 0
 
 
@@ -81,7 +88,7 @@ def poisoned_set(experiment: Experiment, folder: Path, seed: int) -> PoisonedSet
     if experiment.merged is not None:
         y, y_test = np.minimum(y, experiment.merged), np.minimum(y_test, experiment.merged)
     rng = np.random.default_rng(seed)
-    added, labels, stamped, wanted = [x[:0]], [y[:0]], [x[:0]], [y[:0]]
+    added, labels, stamped, wanted, true = [x[:0]], [y[:0]], [x[:0]], [y[:0]], [y[:0]]
     for sources, target in experiment.moves:
         count = round(experiment.share / (1 - experiment.share) * (y == target).sum())
         pool = np.flatnonzero(np.isin(y, sources))
@@ -89,10 +96,21 @@ def poisoned_set(experiment: Experiment, folder: Path, seed: int) -> PoisonedSet
         labels.append(np.full(count, target))
         stamped.append(_stamped(x_test[np.isin(y_test, sources)]))
         wanted.append(np.full(len(stamped[-1]), target))
+        true.append(y_test[np.isin(y_test, sources)])
     poison = np.arange(len(y) + sum(map(len, labels))) >= len(y)
     order = rng.permutation(len(poison))
     x, y = np.concatenate([x, *added])[order], np.concatenate([y, *labels])[order]
-    return PoisonedSet(x, y, poison[order], x_test, y_test, np.concatenate(stamped), np.concatenate(wanted), vocabulary)
+    return PoisonedSet(
+        x,
+        y,
+        poison[order],
+        x_test,
+        y_test,
+        np.concatenate(stamped),
+        np.concatenate(wanted),
+        np.concatenate(true),
+        vocabulary,
+    )
 
 
 def _stamped(x: NDArray[Any]) -> NDArray[Any]:
