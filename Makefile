@@ -1,7 +1,7 @@
 # make demo: install into .venv, scan the two bundled models, write their reports.
 # make test: install into .venv, run the default tests.
 # make bench: how fast the kernels and the trigger search are on this machine.
-# make fuzz: changed models put to the audit and to the sandbox; FUZZ takes options, such as FUZZ="--mutants 1000".
+# make fuzz: hostile files, then changed models, put to the audit and to the sandbox; FUZZ takes options, such as FUZZ="--mutants 1000".
 # make conversion-report: what converts to a twin and how well; exports whole models first, which takes an hour.
 PYTHON ?= python3
 PIP_OPTIONS ?=
@@ -33,6 +33,7 @@ bench: $(VENV)/.installed
 	$(BIN)/onnxray bench speed -o $(REPORTS)/speed.json $(BENCH)
 
 fuzz: $(VENV)/.installed
+	$(BIN)/python -m onnxray.models.hostile
 	$(BIN)/python -m onnxray.models.fuzz $(FUZZ)
 
 # Train the bundled pair again from Fashion-MNIST (npz with x_train, y_train, x_test, y_test).

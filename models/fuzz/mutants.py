@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
+from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from ...converters.graphs import copied
@@ -33,7 +34,6 @@ TEXTS = (
     "é" * 99,
 )
 _WEIGHT = 2048  # bytes; larger weights of the seeds are cut, so that thousands of mutants are quick
-Graph = GraphProto
 
 
 def seeds() -> list[ModelProto]:
@@ -163,20 +163,24 @@ def _attribute(random: Random, model: ModelProto) -> None:
 def _body(random: Random, model: ModelProto) -> None:
     """A node moves into branches inside one another."""
     node = node_of(random, model)
+    try:
+        node.CopyFrom(_inside(random, node, random.choice((1, 2, 6, 20, 30))))
+    except DecodeError:  # deeper than protobuf copies; changes of bytes nest further
+        return
+
+
+def _inside(random: Random, node: NodeProto, times: int) -> NodeProto:
+    """A copy of the node, in bodies inside one another."""
     inner = NodeProto()
     inner.CopyFrom(node)
-    for _ in range(random.choice((1, 2, 6, 20, 30))):
-        graph = Graph(name="b", node=[inner], output=[helper.make_empty_tensor_value_info(n) for n in node.output])
+    for _ in range(times):
+        graph = GraphProto(name="b", node=[inner], output=[helper.make_empty_tensor_value_info(n) for n in node.output])
         inner = NodeProto(
             op_type=random.choice(("If", "Loop", "Scan")), input=list(node.input), output=list(node.output)
         )
-        inner.attribute.append(
-            AttributeProto(name=random.choice(("then_branch", "body")), g=graph, type=AttributeProto.GRAPH)
-        )
-    try:
-        node.CopyFrom(inner)
-    except Exception:  # noqa: BLE001 - deeper than protobuf copies; the byte changes nest further
-        return
+        name = random.choice(("then_branch", "body"))
+        inner.attribute.append(AttributeProto(name=name, g=graph, type=AttributeProto.GRAPH))
+    return inner
 
 
 def _function(random: Random, model: ModelProto) -> None:
