@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .findings import Evaluation, Evidence
-from .outliers import p_value
+from .outliers import anomaly_index, p_value
 
 __all__ = ["MOST", "Signals", "signals"]
 
@@ -18,6 +18,8 @@ Signals = Mapping[str, tuple[float, ...]]
 
 MOST = 4.0
 """Where every signal ends: one chance in ten thousand, or a sixteenth of the median size."""
+NATURE = 0.6
+"""How much of what surrogates tell is taken off: they are other networks, trained on a hundred samples."""
 _TINY = 1e-12
 
 
@@ -28,7 +30,9 @@ def signals(evidence: Sequence[Evidence], evaluation: Evaluation | None, classes
     as far (`outliers.p_value`; so it knows K). ``METHOD.far`` is how many times as small, or as large, the class's
     statistic is as the median, in powers of two; only for statistics that are sizes, which have a zero. Both end at
     `MOST`. A trigger's signals are multiplied by what it achieved on the verification half: its attack success above
-    one half, doubled. ``METHOD.found`` is a method's own score of the whole model, times `MOST`, for every class alike.
+    one half, doubled. Where a network that knows nothing but the clean samples was asked the same (``natural`` among
+    the details, see ``surrogates``), sizes are corrected for what is so by nature. ``METHOD.found`` is a method's own
+    score of the whole model, times `MOST`, for every class alike.
     """
     judged = {id(trigger): rate.value for trigger, rate in (evaluation.attack_success if evaluation else ())}
     table: dict[str, tuple[float, ...]] = {}
@@ -48,7 +52,9 @@ def signals(evidence: Sequence[Evidence], evaluation: Evaluation | None, classes
 
 
 def _rare(e: Evidence, classes: int) -> NDArray[np.float64]:
-    told = e.details.get("anomaly_index")
+    told: object = e.details.get("anomaly_index")
+    if (corrected := _corrected(e)) is not None:
+        told = [None if np.isnan(v) else float(v) for v in anomaly_index(-corrected, e.controls)]
     if not isinstance(told, Sequence) or len(told) != classes:
         return np.full(classes, np.nan)
     index = [float("nan") if v is None else float(v) for v in told]
@@ -59,14 +65,30 @@ def _rare(e: Evidence, classes: int) -> NDArray[np.float64]:
 
 def _far(e: Evidence) -> NDArray[np.float64]:
     """Powers of two from the median of the classes that say what is usual, towards the suspicious side; 0 beyond it."""
+    corrected = _corrected(e)
+    away: NDArray[np.float64] = np.clip(_powers(e) if corrected is None else corrected, 0, MOST)
+    return away
+
+
+def _powers(e: Evidence) -> NDArray[np.float64]:
+    """(K,) powers of two from the median, positive towards the suspicious side; NaN where ratios mean nothing."""
     sizes = np.asarray(e.classes, dtype=float)
     usual = sizes[list(e.usual)]
     usual = usual[np.isfinite(usual)]
-    if not (e.sizes) or len(usual) < 2 or np.median(usual) <= 0:
+    if not e.sizes or len(usual) < 2 or np.median(usual) <= 0:
         return np.full(len(sizes), np.nan)
-    powers = np.log2(np.clip(sizes, _TINY, None) / np.median(usual))
-    away: NDArray[np.float64] = np.clip(powers if e.large else -powers, 0, MOST)
-    return away
+    powers: NDArray[np.float64] = np.log2(np.clip(sizes, _TINY, None) / np.median(usual))
+    return powers if e.large else -powers
+
+
+def _corrected(e: Evidence) -> NDArray[np.float64] | None:
+    """The powers without what is so by nature, as far as a small network tells it; None where none was asked."""
+    natural = e.details.get("natural")
+    if not isinstance(natural, Sequence) or len(natural) != len(e.classes) or not e.sizes:
+        return None
+    powers = _powers(e) - NATURE * np.asarray(natural, dtype=float)
+    corrected: NDArray[np.float64] = powers - np.nanmedian(powers) if np.isfinite(powers).any() else powers
+    return corrected
 
 
 def _worth(e: Evidence, judged: Mapping[int, float], classes: int) -> NDArray[np.float64]:

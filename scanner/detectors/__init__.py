@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ...converters import Model
     from ..findings import Evidence
     from ..samples import Samples
+    from ..surrogates import Surrogates
     from ..training_data import TrainingSet
 
 __all__ = ["NOMINATION", "Budget", "Detector", "Needs", "require_between"]
@@ -45,6 +46,8 @@ class Budget:
         progress: called with a short text and the fraction done in [0, 1].
         nominated: classes that stood out for methods which nominate; a method that hands on triggers adds theirs.
         training: the training set under suspicion; None where none was given.
+        surrogates: networks trained on the clean samples alone, which tell how easy each class is by nature; None where
+            the samples are too few for that.
     """
 
     deadline: float = float("inf")
@@ -53,6 +56,7 @@ class Budget:
     progress: Callable[[str, float], None] = _silent
     nominated: tuple[int, ...] = ()
     training: TrainingSet | None = None
+    surrogates: Surrogates | None = None
 
     @property
     def spent(self) -> bool:

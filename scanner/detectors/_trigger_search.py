@@ -78,6 +78,7 @@ class TriggerSearch(Detector):
         suspects = [int(c) for c in np.argsort(sizes)[: self.suspects] if np.isfinite(sizes[c])]
         judged = {*suspects, *budget.nominated}
         contenders = [f.trigger for f in reached if f.trigger and f.trigger.target in judged]
+        natural = self._natural(budget)
         triggers = self._strengthen(logits, victims, contenders, budget)
         index, controls = anomaly_index(np.log(sizes), chosen.controls), len(chosen.controls)
         compared = model.classes if controls else int(np.isfinite(sizes).sum())
@@ -101,8 +102,20 @@ class TriggerSearch(Detector):
                 "optimised_on": len(samples),
                 "searched": len(chosen.chosen),
                 "nominated": list(chosen.suspects),
+                **natural,
             },
         )
+
+    def _natural(self, budget: Budget) -> dict[str, list[float]]:
+        """How many times as small as the median each class's trigger is in networks that know the samples only."""
+        if budget.surrogates is None or budget.spent:
+            return {}
+
+        def keep_going(fraction: float) -> bool:
+            budget.progress("what is small by nature", fraction)
+            return not budget.spent
+
+        return {"natural": [round(float(v), 3) for v in budget.surrogates.sizes(self.norm, keep_going)]}
 
     def _choose(self, logits: Callable[[Tensor], Tensor], victims: Victims, classes: int, budget: Budget) -> Screen:
         """All classes where they are few; else those that a screen names, and controls."""

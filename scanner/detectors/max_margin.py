@@ -90,12 +90,20 @@ class MaxMargin(Detector):
                 "cut": usual,
                 "effect": round(effects[order[0]], 3) if order else None,
                 "gamma_p": None if controls else _gamma_p(margins[np.isfinite(margins)]),
+                **self._natural(budget),
                 "complete": not (budget.spent and np.isnan(margins).any()),
                 "domain": domain.name,
             },
             controls=controls,
             large=True,
         )
+
+    def _natural(self, budget: Budget) -> dict[str, list[float]]:
+        """How many times as large as the median each class's margin is in networks that know the samples only."""
+        if budget.surrogates is None or budget.spent:
+            return {}
+        natural = budget.surrogates.margins(lambda fraction: not budget.spent)
+        return {"natural": [round(float(v), 3) for v in natural]}
 
     def _margins(
         self, model: Model, domain: InputDomain, budget: Budget
