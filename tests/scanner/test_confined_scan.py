@@ -93,7 +93,9 @@ def forged(monkeypatch: pytest.MonkeyPatch, **changes: object) -> Report:
 
 
 def test_names_that_would_become_paths_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert forged(monkeypatch).verdict.label is Label.CLEAN
+    genuine = forged(monkeypatch)
+    assert genuine.verdict.label is Label.CLEAN
+    assert genuine.options["sandbox"]["files"] == "not confined"  # type: ignore[index] # what did not hold is told
     for changes in (
         {"evidence": (Evidence("../../home/x", (0.0,), "size"),)},
         {"evidence": (Evidence("last-layer", (0.0,), "size", maps={"a/b": np.zeros((2, 2), np.float32)}),)},

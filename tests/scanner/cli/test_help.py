@@ -94,7 +94,7 @@ def test_the_page_of_rules_is_what_explain_prints() -> None:
 def test_commands_of_other_parts_are_listed_and_loaded_only_then() -> None:
     shown = CliRunner().invoke(main, ["--help"]).stdout
     assert "bench" in shown
-    assert "Measure how fast" in shown
+    assert "Measure how often" in shown
     code = "import sys; from onnxray.scanner.cli import commands; print('onnxray.models.cli' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
