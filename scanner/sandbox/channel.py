@@ -9,7 +9,9 @@ from typing import IO, NamedTuple
 __all__ = ["Frame", "FrameError", "frames", "send"]
 
 _HEAD = struct.Struct("<4sQQ")
-MOST_BYTES = 1 << 30
+_LARGE = (b"done", b"args", b"job\0")
+_MOST_TEXT, _MOST_DATA = 1 << 26, 1 << 29  # of an answer; bytes
+_MOST_TOLD = 1 << 16  # of any other message
 
 
 class Frame(NamedTuple):
@@ -40,8 +42,9 @@ def frames(pipe: IO[bytes]) -> Iterator[Frame]:
         if len(head) < _HEAD.size:
             raise FrameError("a message was cut short")
         kind, text, data = _HEAD.unpack(head)
-        if text + data > MOST_BYTES or not kind.strip(b"\0").isalpha():
-            raise FrameError("a message was of no known form")
+        most = (_MOST_TEXT, _MOST_DATA) if kind in _LARGE else (_MOST_TOLD, 0)
+        if text > most[0] or data > most[1] or not kind.strip(b"\0").isalpha():
+            raise FrameError("a message was too long or of no known form")
         yield Frame(kind.strip(b"\0").decode("ascii", "replace"), _read(pipe, text), _read(pipe, data))
 
 

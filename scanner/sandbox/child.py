@@ -76,7 +76,7 @@ def _reporter(answers: IO[bytes]) -> Callable[[str, float], None]:
         with lock:
             if text != last[0][0] or now - last[0][1] >= _EVERY:
                 last[0] = text, now
-                send(answers, Frame("move", json.dumps([text, fraction]).encode()))
+                send(answers, Frame("move", json.dumps([text[:1000], fraction]).encode()))
 
     return report
 
@@ -85,7 +85,7 @@ def _fail(answers: IO[bytes], kind: str, error: Exception) -> None:
     from traceback import format_exception
 
     trace = "".join(format_exception(error))
-    send(answers, Frame(kind, json.dumps([type(error).__name__, str(error), trace[-20_000:]]).encode()))
+    send(answers, Frame(kind, json.dumps([type(error).__name__, str(error)[:5000], trace[-5000:]]).encode()))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import subprocess
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from threading import Thread
 from time import monotonic
 from typing import IO
@@ -20,6 +20,7 @@ from .limits import Died, Limits
 __all__ = ["Watch"]
 
 _EVERY = 0.25  # seconds between two looks at the child's memory
+_MOST_LINES = 500  # of its standard error that are passed on
 _ENDS = ("done", "user", "memo", "bug")
 
 
@@ -40,7 +41,8 @@ class Watch:
         self.process, self.limits, self.progress = process, limits, progress
         self.confinement: dict[str, str] = {}
         self.stage, self.lines = "", deque[str](maxlen=20)
-        self._messages = SimpleQueue[Frame | FrameError | None]()
+        # Bounded: a child that talks without end has to wait, and cannot fill this process's memory.
+        self._messages = Queue[Frame | FrameError | None](maxsize=16)
         assert process.stdout is not None
         assert process.stderr is not None
         Thread(target=self._listen, args=(process.stdout,), daemon=True).start()
@@ -125,10 +127,13 @@ class Watch:
 
     def _read_lines(self, pipe: IO[bytes], told: Callable[[str], None]) -> None:
         try:
+            spoken = 0
             while line := pipe.readline(4096):
+                spoken += 1
                 if text := one_line(line.decode(errors="replace"), 300):
                     self.lines.append(text)
-                    told(text)
+                    if spoken <= _MOST_LINES:
+                        told(text)
         except (OSError, ValueError):
             return  # closed by us
 

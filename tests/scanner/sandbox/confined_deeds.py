@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnxray.scanner.errors import ModelError
+from onnxray.scanner.sandbox.channel import Frame, send
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,15 @@ def babble() -> int:
             os.write(number, b"\0" * 200)
         except OSError:
             continue
+    return 0
+
+
+def talk(progress: Callable[[str, float], None], length: int, times: int) -> int:
+    """More than anybody can listen to, past the usual limits on signs of progress."""
+    cells: tuple[Any, ...] = progress.__closure__ or ()
+    pipe = next(cell.cell_contents for cell in cells if hasattr(cell.cell_contents, "write"))
+    for _ in range(times):
+        send(pipe, Frame("move", b'["' + b"x" * length + b'", 0.5]'))
     return 0
 
 

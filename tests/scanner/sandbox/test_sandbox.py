@@ -1,6 +1,7 @@
 """A confined child may do its work and nothing else, and however it ends, the parent goes on."""
 
 import sys
+import tracemalloc
 from pathlib import Path
 from time import monotonic
 
@@ -71,6 +72,21 @@ def test_crashes() -> None:
     assert (crashed.code, "SIGSEGV" in crashed.why) == ("signal", True)
     assert "ended with 3" in died("leave").why
     assert died("babble").code == "garbled"
+
+
+def test_a_child_that_talks_without_end_fills_nothing_here() -> None:
+    tracemalloc.start()
+    try:
+        much = {"length": 60_000, "times": 20_000}
+        ended = run_confined("confined_deeds:talk", much, int, Limits(seconds=4))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(ended, Result) or ended.code == "wall-clock"
+    assert peak < 20 * MIB  # it sent more than a gigabyte, or would have
+    ended = run_confined("confined_deeds:talk", {"length": 70_000, "times": 1}, int)
+    assert isinstance(ended, Died)
+    assert ended.code == "garbled"
 
 
 @pytest.mark.skipif(not LINUX, reason="Landlock and seccomp are Linux's")
