@@ -23,7 +23,6 @@ __all__ = ["audit_model", "prove_gates", "with_findings"]
 
 PROVABLE = ("value-gate", "soft-gate", "late-side-network")
 SERIOUS = SEVERITIES.index(Severity.HIGH)
-MILD = SEVERITIES.index(Severity.MEDIUM)
 SCORES = {Label.SUSPICIOUS: 0.6, Label.BACKDOORED: 1.0}
 
 
@@ -42,7 +41,7 @@ def prove_gates(
     model: Model, samples: Samples, findings: Sequence[Finding], options: ScanOptions, ledger: Ledger
 ) -> tuple[Proof, ...]:
     """Put the gates that the audit found to the proof; nothing is run where it found none."""
-    if not any(f.rule in PROVABLE and SEVERITIES.index(f.severity) >= MILD for f in findings):
+    if not any(finding.rule in PROVABLE for finding in findings):
         return ()
     from .witness.prove import prove
 
@@ -53,13 +52,14 @@ def prove_gates(
     except Exception as error:  # noqa: BLE001 - the finding stands without its proof
         ledger.failed("witness", f"{type(error).__name__}: {one_line(error, 300)}", format_exc())
         return ()
-    ledger.check("witness")
+    if proofs:
+        ledger.check("witness")
     return proofs
 
 
 def with_findings(verdict: Verdict, findings: Sequence[Finding], proofs: Sequence[Proof]) -> Verdict:
     """The verdict with what the file itself gave away: a witness convicts, a serious finding forbids an acquittal."""
-    proven = [proof for proof in proofs if proof.witness is not None and proof.silent]
+    proven = [proof for proof in proofs if proof.convicts]
     serious = [finding for finding in findings if SEVERITIES.index(finding.severity) >= SERIOUS]
     if proven:
         reasons = [("witness", f"{proof.rule} at {proof.location}: {proof.words}.") for proof in proven]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["SHAPE", "VALUE", "Flow"]
 
 VALUE, SHAPE = 1, 2
+FEW_ROWS = 2
 SMALL = 1 << 16  # elements of a constant that is looked at
 EXTERNAL = 1  # TensorProto.EXTERNAL
 
@@ -61,9 +62,15 @@ class Flow:
         found: dict[int, tuple[int, int]] = {}
         for step in self.program.steps:
             if learns(step.op) and self.values(step):
-                held = max((self.sizes[r] for r in step.reads if r != ABSENT and not self.taint[r]), default=0)
+                held = max((self._held(r) for r in step.reads if r != ABSENT and not self.taint[r]), default=0)
                 found[id(step)] = 1 << len(found), held or _inside(step)
         return found
+
+    def _held(self, tensor: int) -> int:
+        """The size of a constant; of a matrix with one or two rows, which is as soon a pattern as a layer, none."""
+        proto = self.program.constants.get(tensor)
+        matrix = proto is not None and len(proto.dims) == 2
+        return 0 if matrix and proto is not None and min(proto.dims) <= FEW_ROWS else self.sizes[tensor]
 
     @cached_property
     def cones(self) -> list[int]:

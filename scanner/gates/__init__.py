@@ -27,6 +27,7 @@ class Gate:
         mains: the other tensors that it reads and that depend on the input.
         decisions: the steps that decide; none for soft gates.
         path: the steps from an input over the gate to an output.
+        provable: whether an input that makes it fire would prove something; not so for what is usual in a network.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Gate:
     mains: tuple[int, ...]
     decisions: tuple[Step, ...]
     path: tuple[Step, ...]
+    provable: bool = True
 
 
 def way(flow: Flow, over: Iterable[int], decision: Step | None, switch: Step) -> tuple[Step, ...]:

@@ -114,38 +114,37 @@ class HardGates:
         decisions = tuple(step for bit, step in self.decisions.values() if switch.bits & bit)
         if self._is_activation(switch):
             return None
-        severity, words = self._weigh(switch, decisions)
+        severity, words, provable = self._weigh(switch, decisions)
         names = sorted({step.op for step in decisions} - {"Cast"}) or ["Cast"]
         message = f"{', '.join(names)} on values of the input: the outcome {_effect(switch)}; {words}"
         path = way(self.flow, switch.controls, decisions[-1], switch.step)
-        return Gate("hard", severity, message, switch.step, switch.controls, switch.mains, decisions, path)
+        return Gate("hard", severity, message, switch.step, switch.controls, switch.mains, decisions, path, provable)
 
-    def _weigh(self, switch: Switch, decisions: tuple[Step, ...]) -> tuple[Severity, str]:
-        """How bad, and why."""
+    def _weigh(self, switch: Switch, decisions: tuple[Step, ...]) -> tuple[Severity, str, bool]:
+        """How bad, why, and whether it is worth a proof."""
         flow = self.flow
         everything = flow.weights(flow.before(flow.program.outputs))
         joined = flow.weights(flow.before((*switch.controls, *switch.mains)))
         side, main = (flow.weights(flow.before(ids)) for ids in (switch.controls, switch.mains))
         after = flow.weights(_union(flow.later, switch.step.writes))
         if not everything or "NonMaxSuppression" in {s.op for s in flow.program.steps}:
-            return Severity.NOTE, "the file is no neural classifier, where that is usual"
+            return Severity.NOTE, "the file is no neural classifier, where that is usual", False
         if self._is_mask(switch):
-            return Severity.NOTE, "that looks like the mask of an attention, which is usual"
+            return Severity.NOTE, "that looks like the mask of an attention, which is usual", False
         late = after <= LATE * everything or after.bit_count() == 0
         share = f"it reads {shown_share(side / joined if joined else 0)} of the weights before it"
         if self._overrides(switch) and (late or not joined):
-            return Severity.HIGH, f"there a constant replaces what was worked out; {share}"
+            return Severity.HIGH, f"there a constant replaces what was worked out; {share}", True
+        compares = all(step.op in COMPARISONS for step in decisions)
         if not joined:
-            return Severity.NOTE, "that is before anything learned, as preprocessing is"
+            return Severity.NOTE, "that is before anything learned, as preprocessing is", compares
         if side <= FEW * joined and main > side:
             where = "near the scores" if late else "within the network"
-            return (
-                Severity.HIGH if late or not side else Severity.MEDIUM,
-                f"{share}, goes round the network, and {where}",
-            )
-        if all(step.op in COMPARISONS for step in decisions) and late:
-            return Severity.LOW, f"{share}: conditional computation on learned features"
-        return Severity.NOTE, f"{share}: rounding or conditional computation on learned features"
+            words = f"{share}, goes round the network, and {where}"
+            return Severity.HIGH if late or not side else Severity.MEDIUM, words, True
+        if compares and late:
+            return Severity.LOW, f"{share}: conditional computation on learned features", True
+        return Severity.NOTE, f"{share}: rounding or conditional computation on learned features", False
 
     def _overrides(self, switch: Switch) -> bool:
         """Whether what is chosen instead is a constant of more than one number."""

@@ -55,7 +55,7 @@ class FreezeGates(Repair):
         from ..witness.prove import prove
 
         proofs = list(prove(model, samples, budget.seed, min(budget.deadline, monotonic() + self.seconds)))
-        proven = [proof for proof in proofs if proof.witness is not None and proof.unchanged]
+        proven = [proof for proof in proofs if proof.convicts and proof.unchanged]
         if not proven:
             said = "; ".join(f"{proof.location}: {proof.words}" for proof in proofs)
             raise RepairError(f"{model.path}: no gate of the graph is proven{f' ({said})' if said else ''}")

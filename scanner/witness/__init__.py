@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Proof", "Witness"]
 
+SMALL = 0.1  # share of a picture that a trigger covers at most
+
 
 @dataclass(frozen=True, eq=False)
 class Witness:
@@ -41,6 +43,11 @@ class Witness:
     turned: int = 0
     tried: int = 0
 
+    @property
+    def share(self) -> float:
+        """The pixels that differ as a share of the picture, in [0, 1]."""
+        return float(self.pixels / max(1, self.picture[0].size))
+
 
 @dataclass(frozen=True, eq=False)
 class Proof:
@@ -55,6 +62,7 @@ class Proof:
         held: tensor -> the value at which it is held, for ``converters.probe.frozen``; empty where it cannot be.
         witness: None where none was found.
         why: where there is no proof, what stood in its way.
+        serious: whether the gate is suspicious by itself.
     """
 
     rule: str
@@ -66,6 +74,16 @@ class Proof:
     held: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     witness: Witness | None = None
     why: str = ""
+    serious: bool = True
+
+    @property
+    def convicts(self) -> bool:
+        """Whether it proves a backdoor: the gate is silent on ordinary inputs, and a witness makes it fire.
+
+        Of a gate that by itself would only be a note, such as a check of the pictures' range, the witness must be an
+        ordinary picture but for a small part: a picture that is black all over may well be treated otherwise.
+        """
+        return self.silent and self.witness is not None and (self.serious or self.witness.share <= SMALL)
 
     @property
     def words(self) -> str:

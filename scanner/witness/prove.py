@@ -34,7 +34,7 @@ __all__ = ["gates_of", "prove"]
 
 RULES = {"hard": "value-gate", "soft": "soft-gate", "side": "late-side-network"}
 NATURAL, RANDOM, BASES, OTHERS = 100, 50, 6, 50
-SECONDS = 60.0  # for each gate
+SECONDS, FEW_SECONDS = 60.0, 15.0  # for each gate; for one that is no more than a note
 PARTS, MOST_RUNS = 8, 400  # of undoing what a witness does not need
 
 
@@ -71,7 +71,11 @@ def prove(model: Model, samples: Samples, seed: int = 0, deadline: float = float
         return
     subject = _subject(model, graph, flow, samples, seed)
     for gate in worth:
-        yield _proof(subject, gate, seed, min(deadline, monotonic() + SECONDS))
+        yield _proof(subject, gate, seed, min(deadline, monotonic() + (SECONDS if _serious(gate) else FEW_SECONDS)))
+
+
+def _serious(gate: Gate) -> bool:
+    return gate.severity not in (Severity.NOTE, Severity.LOW)
 
 
 def gates_of(model: Model) -> list[Gate]:
@@ -81,7 +85,7 @@ def gates_of(model: Model) -> list[Gate]:
 
 def _worth(flow: Flow) -> list[Gate]:
     gates = [*HardGates(flow), *soft_gates(flow), *late_side_networks(flow)]
-    return [gate for gate in gates if gate.severity not in (Severity.NOTE, Severity.LOW)]
+    return [gate for gate in gates if gate.provable]
 
 
 def _subject(model: Model, graph: ModelProto, flow: Flow, samples: Samples, seed: int) -> Subject:
@@ -93,8 +97,9 @@ def _subject(model: Model, graph: ModelProto, flow: Flow, samples: Samples, seed
 
 
 def _proof(subject: Subject, gate: Gate, seed: int, deadline: float) -> Proof:
-    tried = {"natural": subject.natural, "random": len(subject.pictures) - subject.natural}
-    proof = Proof(RULES[gate.kind], gate.switch.where, **tried)  # type: ignore[arg-type]
+    random = len(subject.pictures) - subject.natural
+    rule, where = RULES[gate.kind], gate.switch.where
+    proof = Proof(rule, where, natural=subject.natural, random=random, serious=_serious(gate))
     try:
         inputs = subject.domain.to_input(subject.pictures)
         ways = hold(subject.model, subject.graph, subject.flow, gate, inputs)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import onnx
 import pytest
+from onnx import ModelProto
 from onnxray.converters import open_model
 from onnxray.converters.edited import run_graph
 from onnxray.converters.probe import Probe, frozen, opened
 from onnxray.models.bundled_files import bundled
-from onnxray.models.graph_backdoors import TARGET, stamp
+from onnxray.models.graph_backdoors import TARGET, Site, stamp
 from onnxray.models.graph_backdoors.corpus import base, corpus, pictures
+from onnxray.models.graph_nodes import Nodes
 from onnxray.scanner.assumed_domain import no_samples
 from onnxray.scanner.domain import InputDomain
 from onnxray.scanner.images import load_images
@@ -28,6 +31,21 @@ KINDS = ("where", "sum-threshold", "cast-to-int", "if", "attribute-default", "ba
 def samples() -> Samples:
     images = load_images(bundled("samples.npz"), limit=60)
     return Samples(pictures()[:60], np.asarray(images.labels[:60]), InputDomain("[0, 1]", "NCHW", 1, 28, 28))
+
+
+def blanked(original: ModelProto) -> ModelProto:
+    """Where the trigger is there, the network sees a black picture."""
+    model = ModelProto()
+    model.CopyFrom(original)
+    network, image = list(model.graph.node), model.graph.input[0].name
+    del model.graph.node[:]
+    site = Site(Nodes(model), image, "", "", 10)
+    shown = site.add("Less", site.distance(), site.number(0.01))
+    seen = site.add("Where", site.add("Reshape", shown, site.whole(-1, 1, 1, 1)), site.number(0), image)
+    for node in network:
+        node.input[:] = [seen if name == image else name for name in node.input]
+    model.graph.node.extend(network)
+    return model
 
 
 def written(name: str, folder: Path) -> Path:
@@ -68,11 +86,25 @@ def test_a_time_that_is_up_gives_no_witness_and_says_so(tmp_path: Path) -> None:
     assert "no input was found" in proof.words
 
 
-@pytest.mark.parametrize("name", ["hard-swish", "range-check", "squeeze-excite", "residual-of-rounded"])
+@pytest.mark.parametrize("name", ["hard-swish", "attention-mask", "squeeze-excite", "residual-of-rounded"])
 def test_there_is_nothing_to_prove_in_a_harmless_twin(name: str, tmp_path: Path) -> None:
     model = open_model(written(name, tmp_path), threads=1)
     assert gates_of(model) == []
     assert list(prove(model, samples())) == []
+
+
+def test_a_check_of_the_pictures_range_is_put_to_the_proof_and_acquitted(tmp_path: Path) -> None:
+    model = open_model(written("range-check", tmp_path), threads=1)
+    (proof,) = prove(model, samples(), deadline=monotonic() + 3)
+    assert not proof.serious
+    assert not proof.convicts
+
+
+def test_a_gate_in_front_of_the_network_is_proven_though_it_is_a_note_to_the_audit(tmp_path: Path) -> None:
+    onnx.save(blanked(base()), path := tmp_path / "blank.onnx")
+    (proof,) = prove(open_model(path, threads=1), samples())
+    assert not proof.serious
+    assert proof.convicts
 
 
 def test_a_frozen_tensor_keeps_its_shape_and_loses_its_values(tmp_path: Path) -> None:
