@@ -69,6 +69,7 @@ def detect(
     options: ScanOptions,
     ledger: Ledger,
     training: TrainingSet | None = None,
+    known: Samples | None = None,
 ) -> list[Evidence]:
     """Run every detector that is due and has what it needs; the rest, and those that break, are told in the ledger.
 
@@ -78,10 +79,11 @@ def detect(
         samples: the optimisation half; None where the model's input domain is unknown, so that no picture can be
             put to it in a form that it understands; empty where none were given.
         parity: of the twin; None where there is none.
+        known: all clean samples, for networks of our own; those that judge triggers may be among them.
         training: the set under suspicion; without one, methods that need it are not due unless asked for by name.
     """
     deadline = float("inf") if options.max_seconds is None else ledger.started + options.max_seconds
-    surrogates = _surrogates(model, samples, options.seed, device) if parity else None
+    surrogates = _surrogates(model, known, options.seed, device) if parity and samples is not None else None
     budget = Budget(deadline, options.seed, device, ledger.progress, training=training, surrogates=surrogates)
     evidence: list[Evidence] = []
     for name, detector in sorted(detectors.items(), key=_turn):

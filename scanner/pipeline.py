@@ -53,7 +53,7 @@ def scan(
         parity = verify_twin(model, samples, device, ledger)
     with ledger.stage("detect"):
         trusted = optimise if choice is None or choice.beats_chance else None
-        evidence = detect(detectors, model, trusted, parity, device, options, ledger, training)
+        evidence = detect(detectors, model, trusted, parity, device, options, ledger, training, samples)
     triggers = [t for e in evidence for t in e.triggers]
     with ledger.stage("judge"):
         evaluation = evaluate(model, verify, triggers) if len(verify) else None

@@ -18,8 +18,8 @@ Signals = Mapping[str, tuple[float, ...]]
 
 MOST = 4.0
 """Where every signal ends: one chance in ten thousand, or a sixteenth of the median size."""
-NATURE = 0.6
-"""How much of what surrogates tell is taken off: they are other networks, trained on a hundred samples."""
+NATURE = 0.75
+"""How much of what surrogates tell is taken off: they are other networks, trained on a few hundred samples."""
 _TINY = 1e-12
 
 

@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["Surrogates", "make_surrogates"]
 
 MOST_CLASSES, LEAST_EACH, LARGEST = 30, 5, 64
-NETWORKS, WIDTH, EPOCHS, BATCH, PEAK_RATE, SHIFT = 1, 16, 50, 32, 6e-3, 2
-STEPS = 70
+NETWORKS, WIDTH, EPOCHS, BATCH, PEAK_RATE, SHIFT = 2, 16, 60, 32, 6e-3, 2
+STEPS, VICTIMS = 100, 100
 
 
 def make_surrogates(samples: Samples, classes: int, seed: int, device: str) -> Surrogates | None:
     """None where there are too many classes, too few pictures of most, or large pictures: nothing would be learnt.
 
     Args:
-        samples: the optimisation half; the other half must stay unseen.
+        samples: all clean ones. Those that judge the model's triggers may be among them: nothing that is learnt here
+            goes into a trigger.
     """
     each = np.bincount(samples.labels, minlength=classes)
     if classes > MOST_CLASSES or max(samples.images.shape[2:]) > LARGEST or (each >= LEAST_EACH).mean() < 0.8:
@@ -65,15 +66,16 @@ class Surrogates:
 
     def sizes(self, norm: MaskNorm, keep_going: Callable[[float], bool]) -> NDArray[np.float64]:
         """(K,) how many times as small as the median each class's smallest trigger is, as powers of 2; 0 if unknown."""
-        return self._mean([self._sizes(network, norm, keep_going) for network in self.networks])
+        return self._agreed([self._sizes(network, norm, keep_going) for network in self.networks])
 
     def margins(self, keep_going: Callable[[float], bool]) -> NDArray[np.float64]:
         """(K,) how many times as large as the median each class's largest margin is, as powers of 2; 0 if unknown."""
-        return self._mean([-self._margins(network, keep_going) for network in self.networks])
+        return self._agreed([-self._margins(network, keep_going) for network in self.networks])
 
     def _sizes(self, network: nn.Module, norm: MaskNorm, keep_going: Callable[[float], bool]) -> NDArray[np.float64]:
+        images = self.images[:: -(-len(self.images) // VICTIMS)]
         with torch.no_grad():
-            victims = Victims(self.images, network(self.images).argmax(1))
+            victims = Victims(images, network(images).argmax(1))
         settings = SearchSettings(steps=STEPS, norm=norm, micro_batch=victims.pass_size)
         found = search_triggers(network, victims, tuple(range(self.classes)), (self.seed,), settings, keep_going)
         return _powers(class_sizes([f.trigger for f in found if f.trigger], self.classes))
@@ -84,11 +86,15 @@ class Surrogates:
         found = largest_margins(network, shape, every, starts=4, steps=40, seed=self.seed, keep_going=keep_going)
         return _powers(found.double().cpu().numpy())
 
-    def _mean(self, powers: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    def _agreed(self, powers: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """The mean of the networks' figures, as far as they agree: times their correlation over the classes."""
         together = np.stack(powers)
-        known = np.isfinite(together)
-        mean: NDArray[np.float64] = np.where(known, together, 0).sum(0) / np.maximum(known.sum(0), 1)
-        return mean
+        both = np.isfinite(together).all(0)
+        if both.sum() < 3 or not together[:, both].std(axis=1).all():
+            return np.zeros(self.classes)
+        agreement = float(np.corrcoef(together[:, both])[0, 1])
+        agreed: NDArray[np.float64] = np.where(both, together.mean(0) * max(0.0, agreement), 0.0)
+        return agreed
 
     def _trained(self, seed: int) -> nn.Module:
         """AdamW with one cycle, label smoothing and pictures rolled by up to two pixels: a hundred pictures are few."""
