@@ -92,7 +92,7 @@ class Surrogates:
         both = np.isfinite(together).all(0)
         if both.sum() < 3 or not together[:, both].std(axis=1).all():
             return np.zeros(self.classes)
-        agreement = float(np.corrcoef(together[:, both])[0, 1])
+        agreement = float(np.asarray(np.corrcoef(together[:, both]))[0, 1])
         agreed: NDArray[np.float64] = np.where(both, together.mean(0) * max(0.0, agreement), 0.0)
         return agreed
 
