@@ -30,6 +30,8 @@ def _backdoor(report: Report) -> str:
     codes = {code for code, _ in report.verdict.reasons}
     if "poisoned-samples" in codes and "verified-trigger" not in codes:
         return f"training samples with a hidden trigger taught it to answer {class_list(report, targets)}"
+    if "witness" in codes and "verified-trigger" not in codes:
+        return f"a gate built into its graph makes it answer {class_list(report, targets)} where a few pixels ask for it"
     return f"a small hidden trigger makes it answer {class_list(report, targets)} whatever the picture shows"
 
 
