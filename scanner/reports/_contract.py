@@ -216,10 +216,10 @@ class Contract(Struct, frozen=True):
     verdict: Verdict
     evidence: list[Evidence]
     findings: list[Finding]
-    proofs: list[Proof]
     coverage: list[Check]
     evaluation: Evaluation | None
     timings: dict[str, Seconds]
+    proofs: list[Proof]
     parity: Parity | None
     options: dict[str, Any]
     versions: dict[str, str]

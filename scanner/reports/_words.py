@@ -31,7 +31,7 @@ def _backdoor(report: Report) -> str:
     if "poisoned-samples" in codes and "verified-trigger" not in codes:
         return f"training samples with a hidden trigger taught it to answer {class_list(report, targets)}"
     if "witness" in codes and "verified-trigger" not in codes:
-        return f"a gate built into its graph makes it answer {class_list(report, targets)} where a few pixels ask for it"
+        return f"a gate in its graph makes it answer {class_list(report, targets)} where a few pixels ask for it"
     return f"a small hidden trigger makes it answer {class_list(report, targets)} whatever the picture shows"
 
 
