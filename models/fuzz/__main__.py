@@ -34,7 +34,7 @@ def fuzz(context: click.Context, /, mutants: int, run: int, seed: int, keep: Pat
         seconds = perf_counter() - started
         (inside := folder / "confined").mkdir()
         canary = sorted(p.name for p in folder.iterdir())
-        dynamic = confined(seed + 1, run, inside, Limits(memory=3 * GIB, silence=60.0), progress)
+        dynamic = confined(seed + 1, run, inside, Limits(memory=3 * GIB, silence=30.0), progress)
         stray = sorted(p.name for p in folder.iterdir()) != canary or len(list(inside.iterdir())) != run
     _keep(keep, static, dynamic)
     problems = [*(f"{what} ({count})" for what, count in static.broken.items()), *sorted(set(noted))[:20]]

@@ -61,10 +61,11 @@ def _insert_amplifier(random: Random, model: ModelProto) -> None:
     graph = model.graph
     target = random.choice(list(graph.node))
     source = target.input[0] if target.input else graph.input[0].name
-    factor = random.choice((2, 50, 1000, 30_000))
-    graph.initializer.append(numpy_helper.from_array(np.full(4, factor, np.int64), "fz_a"))
-    graph.initializer.append(numpy_helper.from_array(np.full(4, factor // 2, np.int64), "fz_b"))
-    made = [helper.make_node("Mul", ["fz_a", "fz_b"], ["fz_s"]), _amplifier(random, source)]
+    kind, factor = random.choice(("Tile", "Expand", "ConstantOfShape", "Loop")), random.choice((2, 8, 50, 1000, 30_000))
+    shape = () if kind == "Loop" else (4,)
+    graph.initializer.append(numpy_helper.from_array(np.full(shape, factor, np.int64), "fz_a"))
+    graph.initializer.append(numpy_helper.from_array(np.full(shape, factor // 2, np.int64), "fz_b"))
+    made = [helper.make_node("Mul", ["fz_a", "fz_b"], ["fz_s"]), _amplifier(kind, source)]
     position = list(graph.node).index(target)
     target.input[0:1] = ["fz_y"]
     rest = [_copied_node(node) for node in graph.node]
@@ -72,8 +73,7 @@ def _insert_amplifier(random: Random, model: ModelProto) -> None:
     graph.node.extend([*rest[:position], *made, *rest[position:]])
 
 
-def _amplifier(random: Random, source: str) -> NodeProto:
-    kind = random.choice(("Tile", "Expand", "ConstantOfShape", "Loop"))
+def _amplifier(kind: str, source: str) -> NodeProto:
     if kind != "Loop":
         return helper.make_node(kind, ["fz_s"] if kind == "ConstantOfShape" else [source, "fz_s"], ["fz_y"])
     info = helper.make_tensor_value_info

@@ -43,7 +43,7 @@ def test_the_watch_sees_what_is_written_elsewhere(tmp_path: Path) -> None:
 
 
 def test_mutants_are_run_in_the_sandbox(tmp_path: Path) -> None:
-    found = confined(seed=3, count=4, folder=tmp_path, limits=Limits(memory=3 * GIB, silence=120.0))
+    found = confined(seed=3, count=4, folder=tmp_path, limits=Limits(memory=3 * GIB, silence=40.0))
     assert isinstance(found, Outcome)
     assert sum(found.kinds.values()) == 4
     assert len(list(tmp_path.iterdir())) == 4
