@@ -32,6 +32,8 @@ def _backdoor(report: Report) -> str:
         return f"training samples with a hidden trigger taught it to answer {class_list(report, targets)}"
     if "witness" in codes and "verified-trigger" not in codes:
         return f"a gate in its graph makes it answer {class_list(report, targets)} where a few pixels ask for it"
+    if "shifting-trigger" in codes and "verified-trigger" not in codes:
+        return "a small hidden trigger makes it answer another class for every class"
     return f"a small hidden trigger makes it answer {class_list(report, targets)} whatever the picture shows"
 
 

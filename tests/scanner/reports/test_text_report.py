@@ -148,3 +148,11 @@ def test_a_statistic_that_is_no_share_is_a_plain_number(clean: Report) -> None:
 def test_many_targets_are_counted(backdoored: Report) -> None:
     verdict = replace(backdoored.verdict, targets=tuple(range(10)))
     assert "and 6 more" in words(replace(backdoored, verdict=verdict))
+
+
+def test_a_trigger_that_moves_every_class_is_told_as_that(backdoored: Report) -> None:
+    verdict = Verdict(Label.BACKDOORED, 0.99, (1, 2, 0), (("shifting-trigger", "One trigger moves all classes."),))
+    evidence = Evidence("shift-search", (0.01,) * 10, "mask L1 of one trigger", whole=True)
+    shown = words(replace(backdoored, verdict=verdict, evidence=(evidence,)))
+    assert "makes it answer another class for every class" in shown
+    assert "1.0% of the picture" in shown
