@@ -25,8 +25,8 @@ class Trigger:
             that mask.
         search_asr: attack success on the samples that it was optimised on, in [0, 1]; never evidence by itself.
         norm: what its search took for the size of a mask.
-        mapping: (K,) the class that it is meant to cause for pictures of each class, for a trigger that moves every class
-            to another (then ``target`` is that of class 0); None for one target.
+        mapping: (K,) the class that it is meant to cause for pictures of each class, for a trigger that moves every
+            class to another (then ``target`` is that of class 0); None for one target.
     """
 
     target: int

@@ -58,7 +58,9 @@ def test_a_larger_signal_never_lowers_the_score(values: list[float], which: int,
 def test_the_reason_names_the_class_the_cut_and_what_weighs_most() -> None:
     code, sentence = reason(ONE.score({"search.far": (0.0, 3.0), "margin.rare": (0.4, 0.1)}), ONE)
     assert code == "calibrated-score"
-    assert "class 1" in sentence and "0.80" in sentence and "search far +3.0" in sentence
+    assert "class 1" in sentence
+    assert "0.80" in sentence
+    assert "search far +3.0" in sentence
     assert "margin" not in sentence  # it speaks against
 
 
