@@ -66,7 +66,7 @@ def test_the_same_input_gives_the_same_report() -> None:
 
 def test_a_search_that_was_cut_short_does_not_acquit() -> None:
     result = scan(bundled("trojaned.onnx"), bundled("samples.npz"), QUICK)
-    assert result.verdict.label in (Label.INCONCLUSIVE, Label.SUSPICIOUS)  # other methods may find the class worrying
+    assert result.verdict.label is not Label.CLEAN  # other methods may accuse the class all the same
     if result.verdict.label is Label.INCONCLUSIVE:
         assert "not-settled" in {code for code, _ in result.verdict.reasons}
 
