@@ -84,6 +84,8 @@ def _methods(options: RepairOptions, with_training: bool = False) -> dict[str, R
     known = plugins(FAMILY, Repair)  # type: ignore[type-abstract]
     if options.method != "auto" and options.method not in known:
         raise OptionError(f"there is no repair {options.method!r}; there are auto, {', '.join(known)}")
+    if options.method in known and not known[options.method].changes_answers:
+        raise OptionError(f"{options.method} changes no answer, so no repair; use onnxray {options.method}")
     ranked = sorted((n for n in known if known[n].rank), key=lambda name: known[name].rank)
     ranked = [n for n in known if with_training and Requires.TRAINING in known[n].needs] + ranked
     chosen = ranked if options.method == "auto" else [options.method]

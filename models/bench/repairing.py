@@ -79,7 +79,8 @@ class Task:
 def methods() -> dict[str, Repair]:
     """The repairs with the options that they ship with, in the order in which the product tries them."""
     known = plugins("onnxray.scanner.repairs", Repair)  # type: ignore[type-abstract]
-    return {name: known[name]() for name in sorted(known, key=lambda name: known[name].rank)}
+    ranked = sorted((name for name in known if known[name].changes_answers), key=lambda name: known[name].rank)
+    return {name: known[name]() for name in ranked}
 
 
 def tasks(models: Sequence[Placed], chosen: Sequence[str], out: Path, data: Path | None) -> list[Task]:

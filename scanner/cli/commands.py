@@ -14,6 +14,7 @@ from .diff import diff
 from .evaluate import evaluate
 from .exit_codes import exits
 from .explain import explain
+from .filter import filter_
 from .inspect import inspect
 from .repair import repair
 from .scan import scan
@@ -82,6 +83,7 @@ main.add_command(audit)
 main.add_command(convert)
 main.add_command(diff)
 main.add_command(explain)
+main.add_command(filter_)
 main.add_command(inspect)
 main.add_command(repair)
 main.add_command(evaluate)

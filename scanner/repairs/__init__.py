@@ -53,11 +53,13 @@ class Repair(ABC):
     """The contract of a repair: a frozen dataclass whose fields are its options and whose docstring explains it.
 
     ``rank`` is its place in the order in which ``--method auto`` tries them; those with 0 are left out.
+    ``changes_answers`` is False for one that leaves every answer as it is and only flags inputs.
     """
 
     needs: ClassVar[Requires] = Requires.NOTHING
     min_samples: ClassVar[int] = 0
     rank: ClassVar[int] = 0
+    changes_answers: ClassVar[bool] = True
 
     def applies(self, model: Model, triggers: Sequence[Trigger]) -> bool:
         """Whether ``--method auto`` tries it: where there is a trigger to close, or a training set, if it needs one."""
