@@ -37,7 +37,7 @@ class ClipActivations(Repair):
 
     needs: ClassVar[Requires] = Requires.SAMPLES | Requires.GRADIENTS
     min_samples: ClassVar[int] = 20
-    rank: ClassVar[int] = 4
+    rank: ClassVar[int] = 5
 
     stages: int = 3
     epochs: int = 50

@@ -33,7 +33,7 @@ class Clp(Repair):
     """
 
     needs: ClassVar[Requires] = Requires.NOTHING
-    rank: ClassVar[int] = 7
+    rank: ClassVar[int] = 10
 
     u: float = 3.0
 

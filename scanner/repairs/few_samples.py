@@ -39,7 +39,7 @@ class FewSamples(Repair):
 
     needs: ClassVar[Requires] = Requires.SAMPLES
     min_samples: ClassVar[int] = 10
-    rank: ClassVar[int] = 5
+    rank: ClassVar[int] = 7
 
     samples: int = 10
     u: float = 1.0

@@ -35,7 +35,7 @@ class FinePrune(Repair):
 
     needs: ClassVar[Requires] = Requires.SAMPLES | Requires.GRADIENTS
     min_samples: ClassVar[int] = 20
-    rank: ClassVar[int] = 6
+    rank: ClassVar[int] = 8
 
     layer: str = ""
     most: float = 0.9

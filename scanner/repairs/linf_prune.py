@@ -33,7 +33,7 @@ class LinfPrune(Repair):
 
     needs: ClassVar[Requires] = Requires.SAMPLES | Requires.TRIGGERS
     min_samples: ClassVar[int] = 20
-    rank: ClassVar[int] = 3
+    rank: ClassVar[int] = 4
 
     norm: Literal["l1", "l2", "linf"] = "linf"
     layer: str = ""

@@ -34,7 +34,7 @@ class PruneNeurons(Repair):
 
     needs: ClassVar[Requires] = Requires.SAMPLES | Requires.TRIGGERS
     min_samples: ClassVar[int] = 20
-    rank: ClassVar[int] = 2
+    rank: ClassVar[int] = 3
 
     layer: str = ""
     most: float = 0.3

@@ -38,7 +38,7 @@ class Unlearn(Repair):
 
     needs: ClassVar[Requires] = Requires.SAMPLES | Requires.TRIGGERS | Requires.GRADIENTS
     min_samples: ClassVar[int] = 20
-    rank: ClassVar[int] = 1
+    rank: ClassVar[int] = 2
 
     lr: float = 0.006
     epochs: int = 12
