@@ -80,7 +80,7 @@ def flagged(model: Model, hidden: Hidden, profile: Profile) -> ModelProto:
 def _nodes(hidden: Hidden, version: int) -> list[NodeProto]:
     """From the hidden layer to the score and the flag; of feature maps the mean over the positions counts."""
 
-    def node(kind: str, inputs: list[str], output: str, **attributes: object) -> NodeProto:
+    def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> NodeProto:
         return helper.make_node(kind, inputs, [output], f"onnxray_filter_{kind}", **attributes)
 
     def own(name: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 from onnxray.converters import Model, open_model
 from onnxray.converters.edited import run_graph
 from onnxray.converters.graphs import copied
@@ -56,10 +57,13 @@ def filtered(method: Filter) -> onnx.ModelProto:
     return proto
 
 
-def flags(proto: onnx.ModelProto, samples: Samples, trigger: Trigger | None = None) -> np.ndarray:  # type: ignore[type-arg]
+def flags(proto: onnx.ModelProto, samples: Samples, trigger: Trigger | None = None) -> NDArray[np.bool_]:
     images = samples.images if trigger is None else trigger.stamp(samples.images)
     inputs = np.ascontiguousarray(samples.domain.to_input(images), np.float32)
-    return raw_outputs(proto.SerializeToString(), inputs, ["trojaned"])["trojaned"]
+    flagged_ones: NDArray[np.bool_] = np.asarray(
+        raw_outputs(proto.SerializeToString(), inputs, ["trojaned"])["trojaned"]
+    )
+    return flagged_ones
 
 
 def test_no_answer_changes() -> None:
@@ -95,7 +99,7 @@ def test_the_reduction_fits_the_operator_set(version: int) -> None:
     proto.opset_import[0].version = version
     hidden = find_last_hidden(proto, "probabilities", "a file")
     file: Any = SimpleNamespace(graph=proto, path="a file", facts=model.facts)
-    changed = flagged(file, hidden, Profile(np.zeros((768, 2), np.float32), np.float32([-1, 1]), 0.5))
+    changed = flagged(file, hidden, Profile(np.zeros((768, 2), np.float32), np.asarray([-1, 1], np.float32), 0.5))
     onnx.checker.check_model(changed, full_check=True)
     assert flags(changed, judge.take(np.arange(3))).tolist() == [True] * 3
 
