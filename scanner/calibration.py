@@ -117,9 +117,8 @@ class Calibration:
         }
         if not known:
             return Scored(self._curve("nominated", self.offset))
-        classes = len(next(iter(known.values())))
-        totals = [self.offset + sum(v for _, v in self._parts(known, c)) for c in range(classes)]
-        target = max(range(classes), key=lambda c: totals[c])
+        totals = self._totals(known)
+        target = max(range(len(totals)), key=lambda c: totals[c])
         kind = self.kind(known)
         score = self._curve(kind, totals[target])
         parts = tuple(sorted(self._parts(known, target), key=lambda part: -part[1]))
@@ -128,13 +127,16 @@ class Calibration:
 
     def log_odds(self, signals: Signals) -> float:
         """The largest log-odds of any class, before the level's curve."""
-        known = {name: values for name, values in signals.items() if name in self.weights}
-        classes = len(next(iter(known.values()))) if known else 1
-        return max(self.offset + sum(v for _, v in self._parts(known, c)) for c in range(classes))
+        return max(self._totals({name: values for name, values in signals.items() if name in self.weights}))
 
     def kind(self, signals: Signals) -> str:
         """Which level these signals are of."""
         return "searched" if any(name.split(".")[0] in self.searches for name in signals) else "nominated"
+
+    def _totals(self, known: Signals) -> list[float]:
+        """Each class's log-odds; those of no evidence where nothing is known."""
+        classes = len(next(iter(known.values()))) if known else 1
+        return [self.offset + sum(v for _, v in self._parts(known, c)) for c in range(classes)]
 
     def _parts(self, signals: Signals, c: int) -> list[tuple[str, float]]:
         measured = ((name, values[c]) for name, values in signals.items() if isfinite(values[c]))

@@ -9,7 +9,7 @@ from .findings import Evidence, Label, Verdict
 from .poisoned import PoisonedSamples
 from .transplant import SMALL, SURE
 
-__all__ = ["POLICY", "PoisonPolicy", "with_poisoned"]
+__all__ = ["NOT_PROVEN", "POLICY", "PoisonPolicy", "with_poisoned"]
 
 Reason = tuple[str, str]
 
@@ -72,7 +72,7 @@ def with_poisoned(verdict: Verdict, evidence: Sequence[Evidence], policy: Poison
     if guilty:
         return _raised(verdict, Label.BACKDOORED, guilty, [*_charges(guilty), *_further(worrying)])
     if worrying and verdict.label is not Label.BACKDOORED:
-        return _raised(verdict, Label.SUSPICIOUS, worrying, [*_charges(worrying), _NOT_PROVEN])
+        return _raised(verdict, Label.SUSPICIOUS, worrying, [*_charges(worrying), NOT_PROVEN])
     if found or any(e.details.get("too_few_samples") for e in evidence):
         doubts = [*_unexplained([p for _, p in found]), *_unseen(evidence)]
         label = Label.INCONCLUSIVE if verdict.label is Label.CLEAN else verdict.label
@@ -80,7 +80,7 @@ def with_poisoned(verdict: Verdict, evidence: Sequence[Evidence], policy: Poison
     return verdict
 
 
-_NOT_PROVEN = ("not-proven", "The evidence falls short of what a conviction needs.")
+NOT_PROVEN = ("not-proven", "The evidence falls short of what a conviction needs.")
 
 
 def _raised(verdict: Verdict, label: Label, accused: Sequence[PoisonedSamples], reasons: Sequence[Reason]) -> Verdict:

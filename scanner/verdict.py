@@ -9,7 +9,7 @@ import numpy as np
 from .accusations import Accusation, Policy, accusations
 from .calibration import Calibration, Scored, shipped
 from .findings import Evaluation, Evidence, Failure, Label, Skipped, Verdict
-from .poisoning import with_poisoned
+from .poisoning import NOT_PROVEN, with_poisoned
 from .scoring import calibrated_methods, reason, scored
 from .shifts import with_shift
 
@@ -19,7 +19,6 @@ POLICY = Policy()
 Reason = tuple[str, str]
 CONVICTED = 0.9  # least score of a convicted model: the trigger was seen to work
 NOT_JUDGED = ("not-judged", "No search for a trigger could judge that class.")
-NOT_PROVEN = ("not-proven", "The evidence falls short of what a conviction needs.")
 
 
 def decide(

@@ -11,16 +11,11 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from ...converters.messages import one_line
-from .exit_codes import DEBUG
-from .flags import PATH, input_flags
+from .flags import PATH, input_flags, note_debug
 
 if TYPE_CHECKING:
     from ..findings import Rate
     from ..measurement import Measurement
-
-
-def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    context.meta[DEBUG] = value
 
 
 @click.command()
@@ -36,7 +31,9 @@ def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> N
     help="What standard output gets.",
 )  # fmt: skip
 @input_flags
-@click.option("--debug", is_flag=True, expose_value=False, callback=_debug, help="Show tracebacks of internal errors.")
+@click.option(
+    "--debug", is_flag=True, expose_value=False, callback=note_debug, help="Show tracebacks of internal errors."
+)
 def evaluate(
     model: Path,
     data: Path,

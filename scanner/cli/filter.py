@@ -11,8 +11,7 @@ import rich_click as click
 
 from ...converters.messages import one_line
 from ..errors import OptionError
-from .exit_codes import DEBUG
-from .flags import PATH, input_flags, settings_of
+from .flags import PATH, samples_flag, settings_of, trigger_flag, work_flags
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -20,39 +19,21 @@ if TYPE_CHECKING:
     from ..findings import Rate
 
 
-def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    context.meta[DEBUG] = value
-
-
 @click.command("filter")
 @click.argument("model", type=PATH)
 @click.option("--data", required=True, type=PATH, metavar="PATH", help="Clean labelled pictures, as for a scan.")
 @click.option("-o", "--output", required=True, type=PATH, metavar="OUT.onnx", help="The file to write.")
-@click.option(
-    "--trigger", type=PATH, metavar="FILE",
-    help="An .npz with mask, pattern and target, or the folder of a scan's report; a scan finds it if left out.",
-)  # fmt: skip
+@trigger_flag
 @click.option(
     "--measure", type=PATH, metavar="FILE", multiple=True,
     help="Another trigger that the filter is not made from, to measure it with; may be repeated.",
 )  # fmt: skip
-@click.option(
-    "--samples", type=click.IntRange(min=4), metavar="N", default=1000, show_default=True,
-    help="Most pictures used: half to work on, half held out.",
-)  # fmt: skip
+@samples_flag
 @click.option(
     "--set", "settings", callback=settings_of, metavar="filter.OPTION=VALUE", multiple=True,
     help="Option of the filter (see onnxray explain filter), or of neural-cleanse, which scans; may be repeated.",
 )  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**30), metavar="N", default=0, show_default=True, help="Of randomness.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@input_flags
-@click.option(
-    "-f", "--format", "form", type=click.Choice(["json", "text"]), default="text", show_default=True,
-    help="What standard output gets.",
-)  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
-@click.option("--debug", is_flag=True, expose_value=False, callback=_debug, help="Show tracebacks of internal errors.")
+@work_flags
 def filter_(
     model: Path, data: Path, output: Path, trigger: Path | None, measure: tuple[Path, ...], form: str, quiet: bool,
     **flags: Any,

@@ -13,7 +13,10 @@ from ..axes import LAYOUTS
 from ..registry import names
 from .exit_codes import DEBUG, RANKS
 
-__all__ = ["DETECTORS", "FORMATS", "PATH", "input_flags", "output_flags", "scan_flags"]
+__all__ = [
+    "DETECTORS", "FORMATS", "PATH", "input_flags", "note_debug", "output_flags", "samples_flag", "scan_flags",
+    "settings_of", "trigger_flag", "work_flags",
+]  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -62,7 +65,8 @@ def settings_of(
     return settings
 
 
-def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+def note_debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Callback of ``--debug``: where errors are told, tracebacks are then shown."""
     context.meta[DEBUG] = value
 
 
@@ -167,10 +171,40 @@ _OUTPUT = (
         "--debug",
         is_flag=True,
         expose_value=False,
-        callback=_debug,
+        callback=note_debug,
         help="Show tracebacks: of an internal error, of a method that broke.",
     ),
 )
+
+
+trigger_flag = click.option(
+    "--trigger", type=PATH, metavar="FILE",
+    help="An .npz with mask, pattern and target, or the folder of a scan's report; a scan finds it if left out.",
+)  # fmt: skip
+samples_flag = click.option(
+    "--samples", type=click.IntRange(min=4), metavar="N", default=1000, show_default=True,
+    help="Most pictures used: half to work on, half held out.",
+)  # fmt: skip
+_WORK = (
+    click.option(
+        "--seed", type=click.IntRange(0, 2**30), metavar="N", default=0, show_default=True, help="Of randomness."
+    ),
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+    *_INPUT,
+    click.option(
+        "-f", "--format", "form", type=click.Choice(["json", "text"]), default="text", show_default=True,
+        help="What standard output gets.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+    click.option(
+        "--debug", is_flag=True, expose_value=False, callback=note_debug, help="Show tracebacks of internal errors."
+    ),
+)  # fmt: skip
+
+
+def work_flags(command: Command) -> Command:
+    """What commands that make a new model share: seed, device, input, and what is told."""
+    return _applied(_WORK, command)
 
 
 def scan_flags(command: Command) -> Command:

@@ -13,8 +13,8 @@ import rich_click as click
 from ...converters.messages import one_line
 from ..errors import OptionError
 from ..registry import names
-from .exit_codes import DEBUG, ExitCode
-from .flags import PATH, input_flags, settings_of
+from .exit_codes import ExitCode
+from .flags import PATH, samples_flag, settings_of, trigger_flag, work_flags
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from ..repair_report import Attempt, RepairReport
 
 REPAIRS = "onnxray.scanner.repairs"
-
-
-def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    context.meta[DEBUG] = value
 
 
 @click.command()
@@ -42,10 +38,7 @@ def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> N
     "--method", type=click.Choice(["auto", *names(REPAIRS)]), metavar="ID", default="auto", show_default=True,
     help="The repair to try; auto tries one after the other.",
 )  # fmt: skip
-@click.option(
-    "--trigger", type=PATH, metavar="FILE",
-    help="An .npz with mask, pattern and target, or the folder of a scan's report; a scan finds it if left out.",
-)  # fmt: skip
+@trigger_flag
 @click.option(
     "--tolerance", type=click.FloatRange(0, 100), metavar="POINTS", default=1.5, show_default=True,
     help="Clean accuracy that may be lost on held-out samples, in percentage points.",
@@ -54,23 +47,12 @@ def _debug(context: click.Context, parameter: click.Parameter, value: bool) -> N
     "--rounds", type=click.IntRange(1, 10), metavar="N", default=3, show_default=True,
     help="Most times that a method goes on with its own result, where a re-scan still finds a trigger.",
 )  # fmt: skip
-@click.option(
-    "--samples", type=click.IntRange(min=4), metavar="N", default=1000, show_default=True,
-    help="Most pictures used: half to work on, half held out.",
-)  # fmt: skip
+@samples_flag
 @click.option(
     "--set", "settings", callback=settings_of, metavar="ID.OPTION=VALUE", multiple=True,
     help="Option of a method, or of neural-cleanse, which scans; may be repeated.",
 )  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**30), metavar="N", default=0, show_default=True, help="Of randomness.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@input_flags
-@click.option(
-    "-f", "--format", "form", type=click.Choice(["json", "text"]), default="text", show_default=True,
-    help="What standard output gets.",
-)  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
-@click.option("--debug", is_flag=True, expose_value=False, callback=_debug, help="Show tracebacks of internal errors.")
+@work_flags
 @click.pass_context
 def repair(
     context: click.RichContext, /, model: Path, data: Path, output: Path, trigger: Path | None, form: str, quiet: bool,
