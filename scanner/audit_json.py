@@ -10,8 +10,8 @@ from msgspec import Struct
 from ..converters.messages import one_line
 from .audit import Audit
 from .audited_file import AuditedFile
+from .contract import LIMITS, Check, Finding, Tool, encode
 from .findings import Severity
-from .reports._contract import LIMITS, Check, Finding, Tool, encode
 from .reports._translate import finding_of
 from .version import __version__
 

@@ -138,7 +138,7 @@ def _write(report: Report, output: Path | None, form: str) -> tuple[Artifacts, s
     stem = re.sub(r"[^\w.-]", "_", Path(report.model.path).stem)[:80]
     folder = output or Path("onnxray-report") / f"{stem}-{report.model.sha256[:8]}"
     try:
-        return write_artifacts(report, folder, report.examples), ""
+        return write_artifacts(report, folder), ""
     except OSError as error:
         return Artifacts(), f"the report's files could not be written to {folder}: {error.strerror or error}"
 

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from ..contract import Contract
     from ..findings import Report
 
-__all__ = ["Artifacts", "Format", "write_artifacts"]
+__all__ = ["Artifacts", "Format", "write_artifacts", "written"]
 
 
 @dataclass(frozen=True)
@@ -38,16 +36,25 @@ class Format(ABC):
         """The report as text, without a final newline."""
 
 
-def write_artifacts(report: Report, folder: Path, images: NDArray[np.float32] | None = None) -> Artifacts:
+def write_artifacts(report: Report, folder: Path) -> Artifacts:
     """Write the recovered triggers as pictures and arrays, maps as pictures, and ``report.json``, into a folder.
 
     Args:
-        folder: made if it is missing; files of the same names are replaced, each in one step.
-        images: (N, C, H, W) in [0, 1]: samples to show before and after stamping; None for no such picture.
+        folder: made if it is missing; files of the same names are replaced, each in one step. The report's
+            ``examples`` are shown before and after stamping.
 
     Raises:
         OSError: the folder cannot be made or written.
     """
     from ._artifacts import write  # Pillow and msgspec load only when something is written
 
-    return write(report, folder, images)
+    return write(report, folder)
+
+
+def written(report: Report) -> tuple[Contract, dict[str, bytes]]:
+    """The report as it is kept: its contract, and the content of each file that the contract's ``artifacts`` name."""
+    from ._artifacts import contents
+    from ._translate import contract_of
+
+    index, files = contents(report)
+    return contract_of(report, Artifacts(files=index)), files

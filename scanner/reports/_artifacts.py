@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -11,54 +11,57 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..findings import Evidence, Report
+from ..contract import encode
+from ..findings import Report
 from ..triggers import Trigger
 from . import Artifacts
-from ._contract import encode
 from ._pictures import map_picture, mask_picture, stamped_picture, trigger_picture
 from ._poisoned import SAMPLES, clusters_picture, picture_name, samples_table
 from ._translate import contract_of
 from ._triggers import shown_triggers
 from ._witness import gate_name, witness_files
 
-__all__ = ["write"]
+__all__ = ["contents", "write"]
 
 
-def write(report: Report, folder: Path, images: NDArray[np.float32] | None) -> Artifacts:
+def contents(report: Report) -> tuple[dict[str, dict[str, str]], dict[str, bytes]]:
+    """The files that belong to a report: detector id -> name -> file, and file -> what is in it."""
+    index: dict[str, dict[str, str]] = {}
+    files: dict[str, bytes] = {}
+    for who, name, file, content in _files(report, report.examples):
+        index.setdefault(who, {})[name] = file
+        files[file] = content
+    return index, files
+
+
+def write(report: Report, folder: Path) -> Artifacts:
     """See ``reports.write_artifacts``."""
     folder.mkdir(parents=True, exist_ok=True)
-    files: dict[str, dict[str, str]] = {}
-    for target, (detector, trigger) in shown_triggers(report).items():
-        for name, (suffix, content) in _contents(trigger, images).items():
-            file = f"{name}-class{target}{suffix}"
-            _replace(folder / file, content)
-            files.setdefault(detector, {})[f"{name}-class{target}"] = file
-    for evidence in report.evidence:
-        for name, heat in evidence.maps.items():
-            file = f"{evidence.detector}-{name}.png"
-            _replace(folder / file, _png(map_picture(heat)))
-            files.setdefault(evidence.detector, {})[name] = file
-        if evidence.poisoned:
-            files.setdefault(evidence.detector, {}).update(_poisoned(evidence, folder))
-    for i, witness in ((i, p.witness) for i, p in enumerate(report.proofs) if p.witness is not None):
-        for name, (suffix, content) in witness_files(witness).items():
-            _replace(folder / f"{gate_name(i)}-{name}{suffix}", content)
-            files.setdefault(gate_name(i), {})[name] = f"{gate_name(i)}-{name}{suffix}"
-    artifacts = Artifacts(folder, files)
+    index, files = contents(report)
+    for file, content in files.items():
+        _replace(folder / file, content)
+    artifacts = Artifacts(folder, index)
     # Last, so that a report never names a file that is not there yet.
     _replace(folder / "report.json", encode(contract_of(report, artifacts)).encode() + b"\n")
     return artifacts
 
 
-def _poisoned(evidence: Evidence, folder: Path) -> dict[str, str]:
-    """The list of suspicious training samples, and a picture of each label's clusters."""
-    files = {SAMPLES: f"{evidence.detector}-{SAMPLES}.csv"}
-    _replace(folder / files[SAMPLES], samples_table(evidence))
-    for p in evidence.poisoned:
-        name = picture_name(p)
-        files[name] = f"{evidence.detector}-{name}.png"
-        _replace(folder / files[name], _png(clusters_picture(p)))
-    return files
+def _files(report: Report, images: NDArray[np.float32] | None) -> Iterator[tuple[str, str, str, bytes]]:
+    """For each file who it belongs to, under which name, the file's own name, and its content."""
+    for target, (detector, trigger) in shown_triggers(report).items():
+        for name, (suffix, content) in _contents(trigger, images).items():
+            yield detector, f"{name}-class{target}", f"{name}-class{target}{suffix}", content
+    for evidence in report.evidence:
+        for name, heat in evidence.maps.items():
+            yield evidence.detector, name, f"{evidence.detector}-{name}.png", _png(map_picture(heat))
+        if evidence.poisoned:
+            yield evidence.detector, SAMPLES, f"{evidence.detector}-{SAMPLES}.csv", samples_table(evidence)
+        for p in evidence.poisoned:
+            name = picture_name(p)
+            yield evidence.detector, name, f"{evidence.detector}-{name}.png", _png(clusters_picture(p))
+    for i, witness in ((i, p.witness) for i, p in enumerate(report.proofs) if p.witness is not None):
+        for name, (suffix, content) in witness_files(witness).items():
+            yield gate_name(i), name, f"{gate_name(i)}-{name}{suffix}", content
 
 
 def _contents(trigger: Trigger, images: NDArray[np.float32] | None) -> dict[str, tuple[str, bytes]]:

@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ...converters.messages import one_line
+from ..contract import LIMITS
 from ..findings import Evidence, Label, Report
 from ..triggers import Trigger
 from . import Artifacts
 from ._class_table import class_table, is_share, left_out
-from ._contract import LIMITS
 from ._facts import fact_lines
 from ._poisoned import SAMPLES, poisoned_lines
 from ._terminal_picture import terminal_picture

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import contract as out
 from ..domain import DomainChoice, InputDomain
 from ..findings import Evaluation, Evidence, Finding, Report
 from ..poisoned import PoisonedSamples
 from ..version import __version__
 from ..witness import Proof
 from . import Artifacts
-from . import _contract as out
 from ._triggers import lowest_success
 from ._witness import gate_name
 

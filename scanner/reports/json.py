@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..contract import encode
 from ..findings import Report
 from . import Artifacts, Format
-from ._contract import encode
 from ._translate import contract_of
 
 

@@ -67,7 +67,7 @@ def test_a_scan_convicts_a_graph_backdoor_and_keeps_the_witness(tmp_path: Path) 
     report = scan(path, bundled("samples.npz"), ScanOptions(samples=60, detectors=("last-layer",)))
     assert (report.verdict.label, report.verdict.targets) == (Label.BACKDOORED, (TARGET,))
     assert {"audit", "witness"} <= set(report.ran)
-    artifacts = write_artifacts(report, tmp_path / "report", report.examples)
+    artifacts = write_artifacts(report, tmp_path / "report")
     files = artifacts.files["gate0"]
     assert {Path(file).suffix for file in files.values()} == {".png", ".npy"}
     kept = np.load(tmp_path / "report" / files["witness-input"])

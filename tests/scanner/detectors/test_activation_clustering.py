@@ -66,7 +66,7 @@ def test_the_poisoned_samples_are_found_and_convict(report: Report) -> None:
 
 
 def test_the_list_and_the_pictures(report: Report, tmp_path: Path) -> None:
-    artifacts = write_artifacts(report, tmp_path, report.examples)
+    artifacts = write_artifacts(report, tmp_path)
     files = artifacts.files["activation-clustering"]
     with (tmp_path / files["samples"]).open() as file:
         rows = list(csv.DictReader(file))

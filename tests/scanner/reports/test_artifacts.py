@@ -29,7 +29,7 @@ def spot(size: int, row: int, column: int, channels: int = 3) -> Trigger:
 
 
 def test_files_of_an_accused_class(backdoored: Report, tmp_path: Path) -> None:
-    artifacts = write_artifacts(backdoored, tmp_path / "new" / "folder", backdoored.examples)
+    artifacts = write_artifacts(backdoored, tmp_path / "new" / "folder")
     assert artifacts.folder == tmp_path / "new" / "folder"
     assert {p.name for p in artifacts.folder.iterdir()} == FILES
     written = json.loads((artifacts.folder / "report.json").read_text())
@@ -41,7 +41,7 @@ def test_files_of_an_accused_class(backdoored: Report, tmp_path: Path) -> None:
 
 
 def test_pictures_decode_and_arrays_are_the_trigger(backdoored: Report, tmp_path: Path) -> None:
-    write_artifacts(backdoored, tmp_path, backdoored.examples)
+    write_artifacts(backdoored, tmp_path)
     with Image.open(tmp_path / "trigger-class7.png") as picture:
         assert picture.size == (224, 224)
         assert picture.getpixel((0, 0)) == (128, 128, 128)
@@ -63,7 +63,7 @@ def test_nothing_is_drawn_where_nobody_is_accused(clean: Report, tmp_path: Path)
 
 
 def test_without_examples_there_is_no_strip(backdoored: Report, tmp_path: Path) -> None:
-    artifacts = write_artifacts(backdoored, tmp_path, None)
+    artifacts = write_artifacts(replace(backdoored, examples=None), tmp_path)
     assert set(artifacts.files["neural-cleanse"]) == {"trigger-class7", "mask-class7", "arrays-class7"}
 
 
@@ -85,7 +85,7 @@ def test_files_are_replaced_whole_and_leave_no_rest(
 def test_same_report_same_bytes(backdoored: Report, tmp_path: Path) -> None:
     contents = []
     for name in ("a", "b"):
-        folder = write_artifacts(backdoored, tmp_path / name, backdoored.examples).folder or tmp_path
+        folder = write_artifacts(backdoored, tmp_path / name).folder or tmp_path
         contents.append({p.name: p.read_bytes() for p in folder.iterdir()})
     assert contents[0] == contents[1]
 

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from onnxray.scanner import contract
 from onnxray.scanner.findings import Evaluation, Evidence, Finding, Label, Rate, Report, Severity, Skipped, Verdict
-from onnxray.scanner.reports import Artifacts, _contract
+from onnxray.scanner.reports import Artifacts
 from onnxray.scanner.reports.json import Json
 
-SCHEMA = json.loads(_contract.SCHEMA_FILE.read_text())
+SCHEMA = json.loads(contract.SCHEMA_FILE.read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
 
 CONTRACT_KEYS = ["schema", "tool", "model", "verdict", "evidence", "findings", "coverage", "evaluation", "timings"]
@@ -42,8 +43,8 @@ def rendered(report: Report) -> Any:
 
 
 def test_committed_schema_is_current(tmp_path: Path) -> None:
-    _contract.write_schema(tmp_path / "schema.json")
-    assert (tmp_path / "schema.json").read_bytes() == _contract.SCHEMA_FILE.read_bytes()
+    contract.write_schema(tmp_path / "schema.json")
+    assert (tmp_path / "schema.json").read_bytes() == contract.SCHEMA_FILE.read_bytes()
 
 
 def test_schema_is_a_schema_and_rejects_a_wrong_report(backdoored: Report) -> None:

@@ -1,6 +1,6 @@
 """The JSON contract ``onnxray/report/1``: one class an object; ``report.schema.json`` is generated from it.
 
-After a change here run ``python -m onnxray.scanner.reports._contract``, which writes the schema anew.
+After a change here run ``python -m onnxray.scanner.contract``, which writes the schema anew.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from ..findings import Label, Severity
+from .findings import Label, Severity
 
-__all__ = ["LIMITS", "encode", "write_schema"]
+__all__ = ["LIMITS", "Contract", "decode", "encode", "write_schema"]
 
-SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
+SCHEMA_FILE = Path(__file__).parent / "reports" / "report.schema.json"
 LIMITS = "No scan can prove that a model has no backdoor: this report says what these checks found, nothing more."
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -233,6 +233,16 @@ def encode(contract: Struct, indent: int = 2) -> str:
     """
     text = msgspec.json.format(msgspec.json.encode(contract), indent=indent).decode()
     return re.sub("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]", lambda m: f"\\u{ord(m[0]):04x}", text)
+
+
+def decode(text: str | bytes) -> Contract:
+    """A report that was written as JSON.
+
+    Raises:
+        msgspec.ValidationError: it does not follow ``onnxray/report/1``.
+        msgspec.DecodeError: it is no JSON.
+    """
+    return msgspec.json.decode(text, type=Contract)
 
 
 def schema() -> dict[str, Any]:
