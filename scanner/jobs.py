@@ -22,6 +22,7 @@ class Job:
         data, training_data, options: of ``pipeline.scan``.
         max_memory: bytes that the scan's process may use; 0 for the sandbox's usual limit.
         sandbox: whether the scan runs confined.
+        losses: how many tries before this one came to nothing, as worker or driver died.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Job:
     options: ScanOptions = field(default_factory=ScanOptions)
     max_memory: int = 0
     sandbox: bool = True
+    losses: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +44,10 @@ class Outcome:
     """What came of one try of a job.
 
     Attributes:
-        report: the report's JSON (``contract.encode``); "" where there is none.
+        report: the report's JSON (``contract.encode``); "" where there is none. Where ``lasting`` is false it is kept
+            only if there is no further try.
         files: content of each file that the report's artifacts name.
-        error: why there is no report, in one line; "" where there is one.
+        error: why there is no report, or why another try is worth while, in one line; else "".
         lasting: whether another try would come to the same: true for whatever the model itself caused.
         seconds: wall time.
         peak_memory: largest memory of the scan's process in bytes; 0 if unknown.
