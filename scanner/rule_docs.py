@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from .audit import all_rules
 from .rules import HEADINGS, Rule
 
-__all__ = ["page", "text"]
+__all__ = ["markdown", "page", "text"]
 
 INTRODUCTION = """\
 # Rules of the audit
@@ -38,10 +38,19 @@ def text(name: str, rule: type[Rule]) -> str:
     return "\n\n".join(parts)
 
 
+def markdown(rule: type[Rule]) -> str:
+    """One rule as Markdown, without a heading."""
+    return "\n".join(_paragraphs(rule))
+
+
 def _section(name: str, rule: type[Rule]) -> Iterator[str]:
-    sections = rule.sections()
     yield f"## {name}\n"
     yield f"Severity {rule.severity}, precision {rule.precision}.\n"
+    yield from _paragraphs(rule)
+
+
+def _paragraphs(rule: type[Rule]) -> Iterator[str]:
+    sections = rule.sections()
     yield f"{sections['']}\n"
     for heading in HEADINGS:
         words = sections[heading]
