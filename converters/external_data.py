@@ -10,21 +10,23 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, TYPE_CHECKING
 
 from .errors import ModelError
+from .limits import TooLarge
 from .messages import one_line
 
 if TYPE_CHECKING:
     from onnx import TensorProto
 
-__all__ = ["DataMissing", "Place", "confined", "inline", "place_of", "read_place", "read_range"]
+__all__ = ["DataMissing", "Place", "confined", "inline", "place_of", "read_place", "read_range", "stream_place"]
 
 _EXTERNAL = 1  # TensorProto.EXTERNAL
 _BINARY = getattr(os, "O_BINARY", 0)  # of Windows
+_CHUNK = 1 << 20
 
 
 class DataMissing(ModelError):  # noqa: N818  (reads better where it is caught)
@@ -121,6 +123,25 @@ def read_place(place: Place, budget: int) -> bytes:
     return content
 
 
+def stream_place(place: Place, budget: int) -> Iterator[bytes]:
+    """The whole file that a place is in, a piece at a time, with the checks of ``read_place``.
+
+    Raises:
+        ModelError: as ``read_place``.
+    """
+    if not place.file.is_file():
+        raise ModelError(f"{place.where}, expected a regular file")
+    try:
+        with _opened(place.file) as file:
+            left = _require_own(place, os.fstat(file.fileno()), budget)
+            while chunk := file.read(_CHUNK):
+                if (left := left - len(chunk)) < 0:
+                    raise ModelError(f"{place.where}, which grew while it was read")
+                yield chunk
+    except OSError as error:
+        raise ModelError(f"{place.where}, which cannot be read ({error.strerror})") from None
+
+
 def read_range(file: Path, start: int, end: int) -> bytes:
     """Some bytes of a file that ``confined`` has resolved.
 
@@ -145,7 +166,7 @@ def _require_own(place: Place, status: os.stat_result, budget: int) -> int:
     if status.st_nlink > 1:  # an unpacked archive can name any file of this disk so (CVE-2026-34446)
         raise ModelError(f"{place.where}, a file with {status.st_nlink} names (hard links); copy it if that is meant")
     if (size := status.st_size) > budget:
-        raise ModelError(f"{place.where}, {size} bytes, over the size limit by {size - budget}; raise the limit")
+        raise TooLarge(f"{place.where}, {size} bytes, over the size limit by {size - budget}; raise the limit")
     return size
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import ModelError
 
-__all__ = ["MAX_BYTES", "read_file"]
+__all__ = ["MAX_BYTES", "NotDownloaded", "TooLarge", "read_file", "refuse_pointer", "stream_file"]
 
 MAX_BYTES = 2**31 - 1  # a protobuf message cannot be larger
 
+_CHUNK = 1 << 20
+_POINTER = b"version https://git-lfs"
 _EXPORT = "export the model to ONNX first"
 _FOREIGN = (  # (offset, first bytes, what it is, what to do)
-    (0, b"version https://git-lfs", "a Git LFS pointer", "run `git lfs pull` to fetch the model itself"),
     (0, b"PK\x03\x04", "a zip archive (a PyTorch or Keras checkpoint?)", f"unpack it, or {_EXPORT}"),
     (0, b"\x80\x02", "a Python pickle (a PyTorch checkpoint?)", _EXPORT),
     (0, b"\x80\x03", "a Python pickle", _EXPORT),
@@ -31,6 +33,14 @@ _FOREIGN = (  # (offset, first bytes, what it is, what to do)
     (0, b"\xff\xd8\xff", "a JPEG image", "pass the model here and the images as data"),
 )
 _NOT_TEXT = frozenset(range(0x20)) - frozenset(b"\t\n\r\f")
+
+
+class TooLarge(ModelError):  # noqa: N818  (reads better where it is caught)
+    """A file is larger than a model may be."""
+
+
+class NotDownloaded(ModelError):  # noqa: N818
+    """A file stands for another one that has not been fetched."""
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
@@ -54,6 +64,30 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     return content
 
 
+def stream_file(path: Path, max_bytes: int) -> Iterator[bytes]:
+    """The bytes of a file that may be an ONNX model, a piece at a time, with the checks of ``read_file``.
+
+    Raises:
+        ModelError: as ``read_file``.
+    """
+    try:
+        left = _require_regular(path, path.stat(), max_bytes)
+        first = True
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                if first:
+                    _require_not_foreign(path, chunk[:1024])
+                if (left := left - len(chunk)) < 0:
+                    raise ModelError(f"{path}: grew while it was read; scan it again when it is whole")
+                first = False
+                yield chunk
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file; check the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path}: cannot be read ({reason})") from None
+
+
 def _require_regular(path: Path, status: os.stat_result, max_bytes: int) -> int:
     """The size of a file that may be read."""
     if stat.S_ISDIR(status.st_mode):
@@ -63,13 +97,28 @@ def _require_regular(path: Path, status: os.stat_result, max_bytes: int) -> int:
     if status.st_size == 0:
         raise ModelError(f"{path}: the file is empty (0 bytes); download or export it again")
     if status.st_size > max_bytes:
-        raise ModelError(
+        raise TooLarge(
             f"{path}: expected at most {max_bytes} bytes, got {status.st_size}; raise the limit (2 GiB is the most)"
         )
     return status.st_size
 
 
+def refuse_pointer(start: bytes, where: str) -> None:
+    """Refuse what Git LFS leaves in place of a large file.
+
+    Args:
+        start: the file's first bytes.
+        where: what to call the file; it begins the message.
+
+    Raises:
+        NotDownloaded: it is such a pointer.
+    """
+    if start.startswith(_POINTER):
+        raise NotDownloaded(f"{where}, got a Git LFS pointer; run `git lfs pull` to fetch the model itself")
+
+
 def _require_not_foreign(path: Path, start: bytes) -> None:
+    refuse_pointer(start, f"{path}: expected an ONNX model")
     for offset, magic, what, remedy in _FOREIGN:
         if start[offset:].startswith(magic):
             raise ModelError(f"{path}: expected an ONNX model, got {what}; {remedy}")

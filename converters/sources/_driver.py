@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError, OnnxrayError
+from ..identity import digest
 from ..limits import MAX_BYTES
 from ..messages import one_line
 from . import NO_OPTIONS, ConversionOptions, Converted, Framework
@@ -156,17 +156,3 @@ def _notes(converted: Converted, facts: ModelFacts) -> tuple[str, ...]:
     if converted.predict is None:
         own.append("the source could not be run, so that its predictions were not compared")
     return tuple(own)
-
-
-def digest(path: Path) -> tuple[str, int]:
-    """Return sha256 and size of a file, or of all files of a folder in order of name, each after its name."""
-    total, size = hashlib.sha256(), 0
-    folder = path.is_dir()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if folder else [path]:
-        if folder:
-            total.update(f"{file.relative_to(path).as_posix()}\0".encode())
-        with file.open("rb") as stream:
-            while chunk := stream.read(2**20):
-                total.update(chunk)
-                size += len(chunk)
-    return total.hexdigest(), size

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Catalog", "Entry", "Unscanned"]
+if TYPE_CHECKING:
+    from ._inventory import inventory
+    from .localizing import local
+
+__all__ = ["Catalog", "Entry", "Unscanned", "inventory", "local"]
+
+_HOME = {"inventory": "._inventory", "local": ".localizing"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Unscanned:
     Attributes:
         name: as ``Entry.name``.
         code: "not-downloaded" (a Git LFS pointer), "unreadable", "loop", "too-large", "bad-archive", "bad-member",
-            "missing" (named by a manifest), "hub" (a download that failed) or "manifest".
+            "missing" (named by a manifest, or external data of a model), "hub" (a download that failed) or "manifest".
         why: one sentence: what is wrong and what to do.
     """
 
@@ -62,3 +70,10 @@ class Catalog:
 
     entries: tuple[Entry, ...] = ()
     unscanned: tuple[Unscanned, ...] = ()
+
+
+def __getattr__(name: str) -> Any:
+    """Load what reads files when it is first asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name], __name__), name)

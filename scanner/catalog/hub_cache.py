@@ -1,0 +1,49 @@
+"""Hugging Face's cache: ``models--ORG--NAME/{refs, blobs, snapshots/REVISION/... links into blobs}``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["astray", "is_repository", "origin", "snapshots"]
+
+_PREFIX = "models--"
+_LONGEST_REF = 256
+
+
+def is_repository(folder: Path) -> bool:
+    """Whether a folder is a model's repository in the cache."""
+    return folder.name.startswith(_PREFIX) and (folder / "snapshots").is_dir()
+
+
+def snapshots(repository: Path) -> tuple[list[Path], int]:
+    """The snapshots that a branch or tag points at, or all where none does, and the number of those left out.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    there = sorted(p for p in (repository / "snapshots").iterdir() if p.is_dir())
+    refs = [p for p in (repository / "refs").rglob("*") if p.is_file()] if (repository / "refs").is_dir() else []
+    named = {_text(ref) for ref in refs}
+    chosen = [p for p in there if p.name in named] or there
+    return chosen, len(there) - len(chosen)
+
+
+def origin(path: Path) -> dict[str, str]:
+    """The repository and the revision of a file in the cache; empty for any other."""
+    for folder in path.parents:
+        repository = folder.parent.parent
+        if folder.parent.name == "snapshots" and repository.name.startswith(_PREFIX):
+            name = repository.name.removeprefix(_PREFIX).replace("--", "/", 1)
+            return {"repository": name, "revision": folder.name}
+    return {}
+
+
+def astray(path: Path) -> bool:
+    """Whether a file of a snapshot is a link that leaves its repository, as no download makes it."""
+    snapshot = next((p for p in path.parents if p.parent.name == "snapshots"), None)
+    return snapshot is not None and not path.resolve().is_relative_to(snapshot.parent.parent.resolve())
+
+
+def _text(ref: Path) -> str:
+    with ref.open("rb") as file:
+        return file.read(_LONGEST_REF).decode(errors="replace").strip()

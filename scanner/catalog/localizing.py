@@ -1,0 +1,58 @@
+"""An entry as a real file: the model with its external data and what lies beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import ModelError, OnnxrayError
+from .hashing import identify
+from .naming import without_path
+
+__all__ = ["Located", "local"]
+
+
+class Located(Protocol):
+    """An ``Entry`` or a ``Job``."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def path(self) -> Path:
+        """The local file, or the archive."""
+
+    @property
+    def member(self) -> str:
+        """Name inside the archive; "" for a file of its own."""
+
+    @property
+    def sha256(self) -> str:
+        """As it was when the catalog was made."""
+
+
+@contextmanager
+def local(model: Located, scratch: Path) -> Iterator[Path]:
+    """The model as a file that a scan can be given, for as long as the context lasts.
+
+    Args:
+        model: an entry of a catalog, or a job made of one.
+        scratch: folder in which a member of an archive is unpacked, into a folder of its own that is gone afterwards.
+
+    Raises:
+        OnnxrayError: it is gone, cannot be read, or is not what it was when the catalog was made.
+    """
+    _require_same(model, model.path)
+    yield model.path
+
+
+def _require_same(model: Located, path: Path) -> None:
+    try:
+        sha256, _ = identify(path)
+    except (OnnxrayError, OSError) as error:
+        raise ModelError(f"{model.name}: {without_path(error, path)}") from None
+    if sha256 != model.sha256:
+        raise ModelError(f"{model.name}: changed since the catalog was made; scan the catalog again")
