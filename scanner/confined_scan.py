@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..converters import ModelFacts
@@ -17,11 +17,26 @@ from .findings import Failure, Label, Report, Verdict
 from .sandbox import Confinement, Died, Limits, run_confined
 from .versions import versions
 
-__all__ = ["limits_for", "scan_confined"]
+__all__ = ["ConfinedScan", "limits_for", "scan_confined", "watch_scan"]
 
 _CHECK = "sandbox"
 _NAME = re.compile(r"\w[\w.-]{0,99}")
 _MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class ConfinedScan:
+    """A report, and how the process ended that made it.
+
+    Attributes:
+        report: inconclusive where the process died.
+        died: how; None where the scan came to its end.
+        peak_memory: of the process in bytes; 0 where the system does not tell.
+    """
+
+    report: Report
+    died: Died | None
+    peak_memory: int
 
 
 def limits_for(options: ScanOptions, memory: int = 0) -> Limits:
@@ -52,6 +67,23 @@ def scan_confined(
     Raises:
         OnnxrayError: as ``pipeline.scan``.
     """
+    return watch_scan(arguments, limits, progress, told).report
+
+
+def watch_scan(
+    arguments: Mapping[str, object],
+    limits: Limits,
+    progress: Callable[[str, float], None],
+    told: Callable[[str], None] = lambda line: None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> ConfinedScan:
+    """``scan_confined``, and what is known of the process: as for ``run_confined``, which has the same arguments.
+
+    Raises:
+        OnnxrayError: as ``pipeline.scan``.
+    """
     path, options = arguments["path"], arguments.get("options", ScanOptions())
     if not isinstance(path, Path) or not isinstance(options, ScanOptions):
         raise TypeError(f"expected a Path and ScanOptions, got {path!r} and {options!r}")
@@ -63,17 +95,20 @@ def scan_confined(
         progress=progress,
         told=told,
         gpu=_may_use_gpu(options),
+        environment=environment,
+        stop=stop,
     )
     if not isinstance(ended, Died) and (complaint := _complaint(ended.value)):
-        ended = Died("garbled", complaint)
+        ended = Died("garbled", complaint, peak_memory=ended.peak_memory)
     if isinstance(ended, Died):
-        return _of_death(path, ended, limits)
+        return ConfinedScan(_of_death(path, ended, limits), ended, ended.peak_memory)
     report = ended.value
-    return replace(
+    report = replace(
         report,
         model=replace(report.model, path=str(path)),
         options={**report.options, _CHECK: _told(ended.confinement, limits)},
     )
+    return ConfinedScan(report, None, ended.peak_memory)
 
 
 def _may_use_gpu(options: ScanOptions) -> bool:

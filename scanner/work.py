@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import errno
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING
 
+from ..converters.messages import one_line
+from .errors import OnnxrayError
 from .jobs import Job, Outcome
+
+if TYPE_CHECKING:
+    from .confined_scan import ConfinedScan
+    from .findings import Report
 
 __all__ = ["Share", "do"]
 
 Progress = Callable[[str, float], None]
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_in_process = Lock()  # torch has one thread count for a process: two scans in one would disturb each other
 
 
 @dataclass(frozen=True)
@@ -24,12 +42,21 @@ class Share:
     threads: int = 0
     gpus: str | None = None
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that hold a process to it."""
+        found = dict.fromkeys(_THREADS, str(self.threads)) if self.threads else {}
+        return found if self.gpus is None else {**found, "CUDA_VISIBLE_DEVICES": self.gpus}
+
+
+_ALL = Share()
+
 
 def do(
     job: Job,
     progress: Progress = lambda text, fraction: None,
     *,
-    share: Share = Share(),
+    share: Share = _ALL,
     stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Scan one model and return what is to be stored; whatever the model does, this returns.
@@ -37,7 +64,83 @@ def do(
     Args:
         job: what to scan.
         progress: called with what is being done and the fraction done in [0, 1].
-        share: what it may use.
-        stop: asked several times a second; true ends the scan soon, with an outcome that is not lasting.
+        share: what it may use; a scan without a sandbox runs in this process and uses what that has.
+        stop: asked several times a second; true ends a confined scan soon, with an outcome that is not lasting.
     """
-    raise NotImplementedError
+    started = monotonic()
+    try:
+        outcome = _scanned(job, progress, share, stop)
+    except OnnxrayError as error:
+        outcome = Outcome(error=one_line(error, 1000))
+    except MemoryError:
+        outcome = Outcome(error="this machine's memory ran out beside the scan", lasting=False)
+    except OSError as error:  # no process, no temporary folder: the machine's trouble
+        outcome = Outcome(error=f"this machine could not run the scan: {one_line(error)}", lasting=False)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours in one scan must not end the others
+        outcome = _mistake(error)
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    return replace(outcome, seconds=monotonic() - started, worker=worker)
+
+
+def _mistake(error: Exception) -> Outcome:
+    told = one_line(error, 500)
+    if any(f"[Errno {number}]" in told for number in _FULL):
+        return Outcome(error=f"the scan could not write its temporary files: {told}", lasting=False)
+    kind = "" if type(error).__name__ == "Fault" else f"{type(error).__name__}: "
+    return Outcome(error=f"a mistake of onnxray itself, please report it: {kind}{told}")
+
+
+def _scanned(job: Job, progress: Progress, share: Share, stop: Callable[[], bool]) -> Outcome:
+    from .confined_scan import limits_for, watch_scan
+
+    with _model_of(job) as path:
+        arguments: dict[str, object] = {"path": path, "data": job.data, "options": job.options}
+        if job.training_data is not None:
+            arguments["training_data"] = job.training_data
+        if not job.sandbox:
+            return _kept(job, _unconfined(arguments, progress))
+        limits = limits_for(job.options, job.max_memory)
+        ended = watch_scan(arguments, limits, progress, environment=share.environment, stop=stop)
+    return _of(job, ended)
+
+
+def _unconfined(arguments: dict[str, object], progress: Progress) -> Report:
+    from .pipeline import scan
+
+    with _in_process:
+        return scan(**arguments, progress=progress)  # type: ignore[arg-type]  # made by _scanned
+
+
+def _of(job: Job, ended: ConfinedScan) -> Outcome:
+    if ended.died is None:
+        return replace(_kept(job, ended.report), peak_memory=ended.peak_memory)
+    if ended.died.code == "stopped":
+        return Outcome(error=ended.died.why, lasting=False, peak_memory=ended.peak_memory)
+    # What the file is was settled when it was listed; here it may not even have been opened.
+    facts = replace(ended.report.model, sha256=job.sha256, size_bytes=job.size_bytes)
+    kept = _kept(job, replace(ended.report, model=facts))
+    error = "" if ended.died.lasting else one_line(f"the scan's process was lost: {ended.died.why}", 1000)
+    return replace(kept, error=error, lasting=ended.died.lasting, peak_memory=ended.peak_memory)
+
+
+def _kept(job: Job, report: Report) -> Outcome:
+    """The report as it is stored, under the name that the catalog has for the model."""
+    from .contract import encode
+    from .reports import written
+
+    if report.model.sha256 != job.sha256:
+        return Outcome(error=f"{job.name}: the file changed after it was listed; scan it again")
+    contract, files = written(replace(report, model=replace(report.model, path=job.name)))
+    return Outcome(report=encode(contract), files=files)
+
+
+@contextmanager
+def _model_of(job: Job) -> Iterator[Path]:
+    """The model as a file of its own."""
+    if not job.member:
+        yield job.path
+        return
+    from .catalog import local
+
+    with tempfile.TemporaryDirectory(prefix="onnxray-") as scratch, local(job, Path(scratch)) as path:
+        yield path

@@ -65,10 +65,17 @@ class Confinement:
 
 @dataclass(frozen=True)
 class Result(Generic[Value]):
-    """The function returned."""
+    """The function returned.
+
+    Attributes:
+        value: what it returned.
+        confinement: what the child says that it was held by.
+        peak_memory: most bytes that were seen resident; 0 where the system does not tell.
+    """
 
     value: Value
     confinement: Confinement
+    peak_memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,14 +83,21 @@ class Died:
     """The process ended before the function returned.
 
     Attributes:
-        code: "memory", "cpu-time", "wall-clock", "silence", "signal", "exit" or "garbled".
+        code: "memory", "cpu-time", "wall-clock", "silence", "signal", "killed", "exit", "garbled" or "stopped".
         why: the same in a sentence, with the limit.
         stage: what it last said that it was doing.
+        peak_memory: as of ``Result``.
     """
 
     code: str
     why: str
     stage: str = ""
+    peak_memory: int = 0
+
+    @property
+    def lasting(self) -> bool:
+        """Whether another try would end likewise: not where something outside ended it, such as the memory killer."""
+        return self.code not in ("killed", "stopped")
 
 
 class Fault(RuntimeError):  # noqa: N818  (what it is, beside Died and Result)

@@ -34,6 +34,8 @@ def run_confined(
     progress: Progress = lambda text, fraction: None,
     told: Callable[[str], None] = lambda line: None,
     gpu: bool = False,
+    environment: Mapping[str, str] | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Result[Value] | Died:
     """Call a function of this package in a process of its own, confined, and return what it returns.
 
@@ -45,28 +47,32 @@ def run_confined(
         progress: called with what the child is doing and the fraction done in [0, 1].
         told: called with each line that the child writes on its standard error.
         gpu: whether it needs a GPU, whose driver does not work within a limit on address space.
+        environment: variables that it has besides this process's.
+        stop: asked four times a second; true ends it.
 
     Raises:
         OnnxrayError: the function raised it; of the same class and with the same message.
         Fault: the function raised anything else.
     """
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="onnxray-") as scratch, _child(Path(scratch)) as process:
-        watch = Watch(process, limits, progress, told)
+    with tempfile.TemporaryDirectory(prefix="onnxray-") as scratch, _child(Path(scratch), environment or {}) as process:
+        watch = Watch(process, limits, progress, told, stop)
         _give(process, function, arguments, limits, gpu)
         ended = watch.follow()
         if isinstance(ended, Died):
             return ended
         value = _value(ended, returns)
-        return value if isinstance(value, Died) else Result(value, Confinement(**watch.confinement))
+        if isinstance(value, Died):
+            return value
+        return Result(value, Confinement(**watch.confinement), watch.peak_memory)
 
 
 @contextmanager
-def _child(scratch: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _child(scratch: Path, more: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A fresh interpreter in a session of its own; whatever happens here, it ends."""
     paths = os.pathsep.join(path for path in sys.path if path)
-    environment = {**os.environ, **dict.fromkeys(_CACHES, str(scratch)), "PYTHONPATH": paths}
-    environment |= {"ONNXRAY_SCRATCH": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, **more, **dict.fromkeys(_CACHES, str(scratch)), "PYTHONPATH": paths}
+    environment |= {"ONNXRAY_SCRATCH": str(scratch), "PYTHONDONTWRITEBYTECODE": "1", "ONNXRAY_PARENT": str(os.getpid())}
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "onnxray.scanner.sandbox.child"],
         stdin=subprocess.PIPE,

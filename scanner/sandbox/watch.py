@@ -29,6 +29,7 @@ class Watch:
 
     Attributes:
         confinement: what the child says that it is held by; its own word, for the report.
+        peak_memory: most bytes that were seen resident.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Watch:
         limits: Limits,
         progress: Callable[[str, float], None],
         told: Callable[[str], None],
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.process, self.limits, self.progress = process, limits, progress
+        self.process, self.limits, self.progress, self.stop = process, limits, progress, stop
         self.confinement: dict[str, str] = {}
+        self.peak_memory = 0
         self.stage, self.lines = "", deque[str](maxlen=20)
         # Bounded: a child that talks without end has to wait, and cannot fill this process's memory.
         self._messages = Queue[Frame | FrameError | None](maxsize=16)
@@ -65,6 +68,7 @@ class Watch:
             if message.kind == "memo":
                 return self._died("memory", f"it needs more than the {_gib(self.limits.most_memory)} it may use")
             if message.kind in _ENDS:
+                self.peak_memory = max(self.peak_memory, _resident(self.process.pid)[1])
                 return message
             if message.kind != "tick":
                 last = now
@@ -77,9 +81,11 @@ class Watch:
             return self._died("wall-clock", f"it had run for {self.limits.seconds:g} seconds, which is the limit")
         if silent > self.limits.silence:
             return self._died("silence", f"it had not moved for {self.limits.silence:g} seconds, which is the limit")
-        if (held := _resident(self.process.pid)) > self.limits.most_memory:
+        held, most = _resident(self.process.pid)
+        self.peak_memory = max(self.peak_memory, most)
+        if held > self.limits.most_memory:
             return self._died("memory", f"it used {_gib(held)}, and the limit is {_gib(self.limits.most_memory)}")
-        return None
+        return self._died("stopped", "it was told to stop") if self.stop() else None
 
     def _note(self, message: Frame) -> None:
         try:
@@ -108,12 +114,12 @@ class Watch:
         if code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
             if name == "SIGKILL":
-                return self._died("signal", f"the system killed it, as it does where memory runs out{last}")
+                return self._died("killed", f"the system killed it, as it does where memory runs out{last}")
             return self._died("signal", f"it crashed with {name}{last}")
         return self._died("exit", f"it ended with {code} and no answer{last}")
 
     def _died(self, code: str, why: str) -> Died:
-        return Died(code, why, self.stage)
+        return Died(code, why, self.stage, self.peak_memory)
 
     def _listen(self, pipe: IO[bytes]) -> None:
         try:
@@ -138,13 +144,15 @@ class Watch:
             return  # closed by us
 
 
-def _resident(process: int) -> int:
-    """Bytes of memory that a process holds; 0 where the system does not tell."""
+def _resident(process: int) -> tuple[int, int]:
+    """Bytes of memory that a process holds, and the most it ever held; 0 where the system does not tell."""
     try:
         lines = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")), 0)
+        return 0, 0
+    told = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS:", "VmHWM:")))
+    held, most = (int(told.get(name, "0").split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+    return held, most
 
 
 def _gib(size: int) -> str:
