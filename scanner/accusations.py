@@ -11,7 +11,7 @@ from .findings import Evaluation, Evidence, Rate
 from .mask_size import MaskNorm
 from .outliers import anomaly_index, p_value
 
-__all__ = ["Accusation", "Policy", "accusations"]
+__all__ = ["Accusation", "Policy", "accusations", "convicting_size"]
 
 TINY = 1e-12  # for logarithms of masks of nothing
 
@@ -168,6 +168,25 @@ def accusations(evidence: Sequence[Evidence], evaluation: Evaluation | None) -> 
                 loose=e.loose,
                 norm=triggers[0].norm,
             )
+
+
+def convicting_size(evidence: Evidence, policy: Policy | None = None) -> tuple[float, float] | None:
+    """The median size of the classes that are not flagged, and the largest that convicts beside them.
+
+    Both in the unit of the classes' statistic; None where that is not the size of a trigger or no other class
+    has one. A class must also work on unseen pictures to convict; together with a calibrated score a larger one can.
+    """
+    policy = policy or Policy()
+    usual = [evidence.classes[c] for c in evidence.usual if c not in evidence.flagged]
+    sizes = np.asarray([size for size in usual if np.isfinite(size)])
+    if evidence.whole or not evidence.triggers or not len(sizes):
+        return None
+    median = float(np.median(sizes))
+    if evidence.loose:
+        return median, min(policy.loose_ratio * median, policy.loose_share)
+    if int(np.isfinite(evidence.classes).sum()) <= policy.few_classes:
+        return median, min(policy.strict_ratio * median, policy.strict_share)
+    return median, min(policy.ratio * median, policy.share)
 
 
 def _chance(sizes: np.ndarray, target: int, controls: tuple[int, ...]) -> float:

@@ -15,13 +15,15 @@ from ..contract import encode
 from ..findings import Report
 from ..triggers import Trigger
 from . import Artifacts
-from ._pictures import map_picture, mask_picture, stamped_picture, trigger_picture
+from ._pictures import map_picture, mask_picture, overlay_picture, stamped_picture, trigger_picture
 from ._poisoned import SAMPLES, clusters_picture, picture_name, samples_table
 from ._translate import contract_of
 from ._triggers import shown_triggers
 from ._witness import gate_name, witness_files
 
-__all__ = ["contents", "write"]
+__all__ = ["OVER_SAMPLES", "contents", "write"]
+
+OVER_SAMPLES = "-over-samples"  # ends the name of a map that is laid over pictures
 
 
 def contents(report: Report) -> tuple[dict[str, dict[str, str]], dict[str, bytes]]:
@@ -54,6 +56,9 @@ def _files(report: Report, images: NDArray[np.float32] | None) -> Iterator[tuple
     for evidence in report.evidence:
         for name, heat in evidence.maps.items():
             yield evidence.detector, name, f"{evidence.detector}-{name}.png", _png(map_picture(heat))
+            if images is not None and len(images) and images.shape[2:] == heat.shape:
+                over = f"{name}{OVER_SAMPLES}"
+                yield evidence.detector, over, f"{evidence.detector}-{over}.png", _png(overlay_picture(heat, images))
         if evidence.poisoned:
             yield evidence.detector, SAMPLES, f"{evidence.detector}-{SAMPLES}.csv", samples_table(evidence)
         for p in evidence.poisoned:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ...converters.messages import one_line
 from ..findings import Report
 from . import Artifacts
-from ._words import percent, rate_words
+from ._words import file_size, percent, rate_words
 
-__all__ = ["fact_lines"]
+__all__ = ["fact_lines", "twin_lines"]
+
+if TYPE_CHECKING:
+    from ...converters import Parity
+    from .. import contract
 
 Fact = tuple[str, str]
 """Name and words; a line that belongs to the one above has no name."""
@@ -18,7 +23,7 @@ Fact = tuple[str, str]
 def fact_lines(report: Report, artifacts: Artifacts) -> Iterator[Fact]:
     """Input convention, twin, accuracy, checks done and not done, file, and where the report lies."""
     yield from _input(report)
-    yield from _twin(report)
+    yield from twin_lines(report.parity)
     yield from _accuracy(report)
     yield from _checks(report)
     yield from _file(report)
@@ -41,15 +46,15 @@ def _input(report: Report) -> Iterator[Fact]:
         yield "", one_line(f"classes numbered {choice.numbering}")
 
 
-def _twin(report: Report) -> Iterator[Fact]:
-    parity = report.parity
+def twin_lines(parity: Parity | contract.Parity | None) -> Iterator[Fact]:
+    """How well the torch twin follows the file, as measured or as kept; nothing where there is none."""
     if parity is None:
         return
     words = f"torch twin and onnxruntime agree on {percent(parity.agreement)} of {parity.inputs} inputs"
     allowed = f"{parity.tolerance:.0e} allowed"
     if parity.moved:
         allowed += f" as onnxruntime's optimisations or rounding alone make {parity.moved:.0e}"
-    yield "twin", f"{words} (largest logit difference {parity.relative:.1e}, {allowed})"
+    yield "twin", f"{words} (largest logit difference {_small(parity.relative)}, {allowed})"
     if parity.surrogates:
         yield "gradient", f"not exact through {', '.join(parity.surrogates)}"
 
@@ -75,11 +80,11 @@ def _checks(report: Report) -> Iterator[Fact]:
 def _file(report: Report) -> Iterator[Fact]:
     facts = report.model
     producer = one_line(facts.producer, 60) or "unknown producer"
-    yield "model", f"{facts.classes} classes, {_size(facts.size_bytes)}, opset {facts.opset}, {producer}"
+    yield "model", f"{facts.classes} classes, {file_size(facts.size_bytes)}, opset {facts.opset}, {producer}"
     if facts.converted:
         yield "converted", f"from {one_line(facts.converted, 300)}"
     yield "sha256", facts.sha256
 
 
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+def _small(value: float | None) -> str:
+    return "not a number" if value is None else f"{value:.1e}"

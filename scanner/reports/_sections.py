@@ -25,16 +25,13 @@ from ._poisoned import SAMPLES, poisoned_lines
 from ._terminal_picture import terminal_picture
 from ._triggers import attack_success, shown_triggers
 from ._witness import gate_name
-from ._words import class_label, meaning, percent, rate_words
+from ._words import SYMBOLS, class_label, meaning, percent, rate_words
 
 __all__ = ["classes", "facts", "footer", "head", "poisoned", "reasons", "triggers", "view"]
 
-LOOKS = {
-    Label.BACKDOORED: ("✖", "red"),
-    Label.SUSPICIOUS: ("▲", "yellow"),
-    Label.INCONCLUSIVE: ("?", "magenta"),
-    Label.CLEAN: ("✔", "green"),
-}
+COLOURS = {
+    Label.BACKDOORED: "red", Label.SUSPICIOUS: "yellow", Label.INCONCLUSIVE: "magenta", Label.CLEAN: "green",
+}  # fmt: skip
 
 ANY_MODEL = "A large enough patch takes over any model; a backdoor's is far too small."
 
@@ -55,7 +52,7 @@ def view(report: Report, artifacts: Artifacts, width: int, pictures: bool) -> Gr
 def head(report: Report) -> Panel:
     """The verdict, the file, and what it means."""
     verdict = report.verdict
-    symbol, colour = LOOKS[verdict.label]
+    symbol, colour = SYMBOLS[verdict.label], COLOURS[verdict.label]
     return Panel(
         Group(Text(one_line(report.model.path), style="dim", overflow="fold"), Text(meaning(report))),
         title=Text(f"{symbol} {verdict.label.upper()}", style=f"bold {colour}"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import contract as out
+from ..accusations import convicting_size
 from ..domain import DomainChoice, InputDomain
 from ..findings import Evaluation, Evidence, Finding, Report
 from ..poisoned import PoisonedSamples
@@ -114,9 +115,17 @@ def _evidence(evidence: Evidence, files: Mapping[str, str]) -> out.Evidence:
         flagged=list(evidence.flagged),
         seconds=evidence.seconds,
         artifacts=dict(files),
-        details=_plain_values(evidence.details),
+        details=_plain_values({**evidence.details, **_reading(evidence)}),
         poisoned=[_poisoned(p) for p in evidence.poisoned],
     )
+
+
+def _reading(evidence: Evidence) -> dict[str, object]:
+    """What a reader needs to draw the statistic: what is usual and from where a class convicts."""
+    if evidence.whole:
+        return {"whole": True}
+    sizes = convicting_size(evidence)
+    return {} if sizes is None else {"median_size": sizes[0], "convicting_size": sizes[1]}
 
 
 def finding_of(finding: Finding) -> out.Finding:

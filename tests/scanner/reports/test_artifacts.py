@@ -123,3 +123,23 @@ def test_maps_are_written_and_named(clean: Report, tmp_path: Path) -> None:
     assert artifacts.files == {"neuron-inspect": {"heatmap-class5": "neuron-inspect-heatmap-class5.png"}}
     with Image.open(tmp_path / "neuron-inspect-heatmap-class5.png") as picture:
         assert [picture.getpixel(at) for at in ((0, 0), (223, 223))] == [(0, 0, 0), (255, 255, 255)]
+
+
+def test_a_map_is_also_shown_over_samples(clean: Report, tmp_path: Path) -> None:
+    heat = np.zeros((28, 28), np.float32)
+    heat[0, 0] = 7
+    named = Evidence("neuron-inspect", (0.0,) * 43, "heatmaps", maps={"heatmap-class5": heat})
+    examples = np.full((4, 1, 28, 28), 0.4, np.float32)
+    artifacts = write_artifacts(replace(clean, evidence=(named,), examples=examples), tmp_path)
+    with Image.open(tmp_path / artifacts.files["neuron-inspect"]["heatmap-class5-over-samples"]) as picture:
+        assert picture.size == (4 * 112 + 3 * 4, 2 * 112 + 4)
+        assert {picture.getpixel((x, 0)) for x in (0, 116, 232, 348)} == {(102, 102, 102)}
+        assert picture.getpixel((0, 116)) == (217, 217, 217)  # a quarter of it under white
+        assert picture.getpixel((111, 227)) == (102, 102, 102)
+
+
+def test_a_map_of_another_size_is_not_laid_over_samples(clean: Report, tmp_path: Path) -> None:
+    named = Evidence("neuron-inspect", (0.0,) * 43, "heatmaps", maps={"heatmap-class5": np.eye(14, dtype=np.float32)})
+    examples = np.zeros((2, 1, 28, 28), np.float32)
+    artifacts = write_artifacts(replace(clean, evidence=(named,), examples=examples), tmp_path)
+    assert set(artifacts.files["neuron-inspect"]) == {"heatmap-class5"}

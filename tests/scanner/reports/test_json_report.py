@@ -100,7 +100,8 @@ def test_facts_arrive_unchanged(backdoored: Report) -> None:
     assert found["verdict"]["reasons"] == ["verified-trigger", "small-trigger"]
     assert len(found["verdict"]["explanations"]) == 2
     assert found["coverage"][0] == {"check": "input-domain", "status": "ran", "why": ""}
-    assert found["evidence"][0]["details"] == {"cut": 3.5, "index": [1.0, None]}
+    sizes = {"median_size": 0.0625, "convicting_size": 0.015625}  # of the eight others, and a quarter of it
+    assert found["evidence"][0]["details"] == {"cut": 3.5, "index": [1.0, None], **sizes}
     assert found["options"]["overrides"] == {"layout": None, "mean": [0.5]}
 
 
