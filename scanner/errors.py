@@ -6,12 +6,26 @@ OnnxrayError
 │   └── TwinError
 ├── RepairError           a repair cannot be applied to the model, or finds nothing to do in it
 ├── SamplesError          the clean samples cannot be read or do not fit the model
+├── ClusterError          a cluster cannot be joined, or cannot do a job
 └── OptionError           an option, a method's name or a configuration value is wrong
 """
 
 from ..converters.errors import ModelError, NotAClassifier, OnnxrayError, TwinError
 
-__all__ = ["ModelError", "NotAClassifier", "OnnxrayError", "OptionError", "RepairError", "SamplesError", "TwinError"]
+__all__ = [
+    "ClusterError",
+    "ModelError",
+    "NotAClassifier",
+    "OnnxrayError",
+    "OptionError",
+    "RepairError",
+    "SamplesError",
+    "TwinError",
+]
+
+
+class ClusterError(OnnxrayError):
+    """A cluster cannot be joined, or cannot do a job."""
 
 
 class SamplesError(OnnxrayError):

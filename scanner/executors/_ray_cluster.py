@@ -1,0 +1,119 @@
+"""Joining a Ray cluster, and what fits on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ...converters.messages import one_line
+from ..errors import ClusterError, OptionError
+
+if TYPE_CHECKING:
+    from ..jobs import Job
+    from .ray import Ray
+
+__all__ = ["Demand", "connected", "library"]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one job takes from its node: cores, GPUs, and bytes of memory (0 where it is not limited)."""
+
+    cpus: float
+    gpus: float
+    memory: int
+
+    @classmethod
+    def of(cls, job: Job, options: Ray) -> Demand:
+        """A job that asks for the CPU takes no GPU; one that asks for CUDA takes at least some."""
+        gpus = {"cpu": 0.0, "cuda": options.gpus or 1.0}.get(job.options.device, options.gpus)
+        return cls(options.cpus, gpus, options.memory or job.max_memory)
+
+    def options(self) -> dict[str, Any]:
+        """The same as options of a Ray task."""
+        memory = {"memory": self.memory} if self.memory else {}
+        return {"num_cpus": self.cpus, "num_gpus": self.gpus, **memory}
+
+    def fits(self, node: Mapping[str, float]) -> int:
+        """How many such jobs a node with these resources holds."""
+        pairs = ((self.cpus, "CPU"), (self.gpus, "GPU"), (self.memory, "memory"))
+        return min(int(node.get(name, 0.0) / wanted) for wanted, name in pairs if wanted)
+
+    def slots(self) -> int:
+        """How many such jobs the cluster, as it is now, holds."""
+        return sum(self.fits(node["Resources"]) for node in library().nodes() if node["Alive"])
+
+    def __str__(self) -> str:
+        parts = [f"{self.cpus:g} CPU", f"{self.gpus:g} GPU" if self.gpus else ""]
+        return ", ".join(filter(None, [*parts, f"{self.memory / 2**30:.2g} GiB of memory" if self.memory else ""]))
+
+
+def library() -> ModuleType:
+    """Ray itself.
+
+    Raises:
+        OptionError: it is not installed.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        why = "" if error.name == "ray" else f" ({one_line(error)})"
+        raise OptionError(f"the executor ray needs Ray{why}; run: pip install 'onnxray[ray]'") from None
+    module: ModuleType = ray
+    return module
+
+
+@contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Within this, the process is a driver of the cluster; of one that it is joined to already, it stays one.
+
+    Raises:
+        ClusterError: there is no such cluster, or it does not let us in.
+    """
+    ray = library()
+    if ray.is_initialized():
+        yield
+        return
+    with _away_from_the_models():
+        try:
+            _join(ray, address)
+        except (ray.exceptions.RayError, OSError, RuntimeError, ValueError, ImportError) as error:
+            whose = f"at {address!r}" if address else "of this machine"
+            raise ClusterError(f"cannot join the Ray cluster {whose}: {one_line(error, 300)}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _join(ray: ModuleType, address: str) -> None:
+    """Standard output belongs to the report: nothing of the workers' output and no good news is wanted."""
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address or os.environ.get("RAY_ADDRESS"):
+        ray.init(address=address or "auto", **quiet)
+        return
+    try:
+        ray.init(address="auto", **quiet)
+    except ConnectionError:  # none is running here
+        ray.init(address="local", include_dashboard=False, **quiet)
+
+
+@contextmanager
+def _away_from_the_models() -> Iterator[None]:
+    """Ray puts the folder that a driver is in first on its workers' search path for modules.
+
+    That folder may well be the one with the downloads, and a file ``numpy.py`` among them would be run; the root of
+    the file system belongs to nobody but the administrator, on every node.
+    """
+    here = Path.cwd()
+    os.chdir(here.anchor)
+    try:
+        yield
+    finally:
+        os.chdir(here)

@@ -1,0 +1,237 @@
+"""Jobs on a real Ray cluster: two nodes on this machine, one of which is killed in the middle."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from onnxray.scanner.errors import ClusterError, OptionError
+from onnxray.scanner.executors import _ray_flight
+from onnxray.scanner.executors.ray import Ray
+from onnxray.scanner.jobs import Job, Outcome
+
+HERE = Path(__file__).parent
+NAMESPACE = HERE.parents[2] / "build" / "namespace"
+
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra ray is not installed")
+
+
+class Scene:
+    """A cluster of a head and a second node, each with two cores, and the diary of its workers."""
+
+    def __init__(self, diary: Path) -> None:
+        from ray.cluster_utils import Cluster
+
+        self.diary = diary
+        self.cluster = Cluster(head_node_args={"num_cpus": 2, "include_dashboard": False})
+        self.second = self.cluster.add_node(num_cpus=2)
+
+    def ray(self, **options: Any) -> Ray:
+        return Ray(**{"address": self.cluster.address, "patience": 60.0, **options})
+
+    def lines(self) -> list[tuple[str, str, str, int]]:
+        """What was done, to which job, by which node and process."""
+        text = self.diary.read_text(encoding="utf-8") if self.diary.exists() else ""
+        return [(w, key, node, int(process)) for w, key, node, process in map(str.split, text.splitlines())]
+
+    def done(self, key: str) -> Counter[str]:
+        return Counter(what for what, job, *_ in self.lines() if job == key)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    diary = tmp_path_factory.mktemp("cluster") / "diary.txt"
+    with pytest.MonkeyPatch.context() as patch:
+        paths = [str(HERE), str(NAMESPACE), os.environ.get("PYTHONPATH", "")]
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+        patch.setenv("RAY_FAKES_DIARY", str(diary))
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # of this cluster, which lives for these tests alone
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setattr(_ray_flight, "WORK", "ray_fakes:work")
+        made = Scene(diary)
+        try:
+            yield made
+        finally:
+            made.cluster.shutdown()
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Callable[..., Job]:
+    model = tmp_path / "models" / "model.onnx"
+    model.parent.mkdir()
+    model.write_bytes(b"weights")
+
+    def made(key: str, name: str = "quick", **fields: Any) -> Job:
+        return Job(key=key, name=name, path=model, sha256="0" * 64, size_bytes=7, **fields)
+
+    return made
+
+
+def told(outcome: Outcome) -> dict[str, Any]:
+    assert not outcome.error
+    found: dict[str, Any] = json.loads(outcome.report)
+    return found
+
+
+@needs_ray
+def test_every_job_is_done_once_with_its_share_of_the_node(scene: Scene, job: Callable[..., Job]) -> None:
+    jobs = [job(f"share-{n}") for n in range(6)]
+    moves: list[tuple[str, str, float]] = []
+    slow = job("share-slow", "slow 3")
+    results = dict(scene.ray(cpus=2.0, memory=10**9).run([*jobs, slow], lambda j, t, f: moves.append((j.key, t, f))))
+    assert {j.key for j in results} == {*(j.key for j in jobs), "share-slow"}
+    assert all(scene.done(j.key) == {"began": 1, "ended": 1} for j in results)
+    assert {(told(o)["threads"], told(o)["memory"]) for o in results.values()} == {(2, 10**9)}
+    assert ("share-slow", "half way", 0.5) in moves
+
+
+@needs_ray
+def test_jobs_are_drawn_only_when_there_is_room(scene: Scene, job: Callable[..., Job]) -> None:
+    drawn: list[str] = []
+
+    def source() -> Iterator[Job]:
+        for n in range(8):
+            drawn.append(f"draw-{n}")
+            yield job(drawn[-1])
+
+    ended = 0
+    for _ in scene.ray(in_flight=3).run(source()):
+        ended += 1
+        assert len(drawn) <= ended + 2
+    assert ended == 8
+
+
+@needs_ray
+def test_a_worker_that_dies_is_tried_again_and_then_told(scene: Scene, job: Callable[..., Job]) -> None:
+    results = dict(scene.ray(retries=1).run([job("die", "die"), job("raise", "raise"), job("lives")]))
+    by_key = {j.key: outcome for j, outcome in results.items()}
+    assert scene.done("die") == {"began": 2}
+    assert "lost 2 times" in by_key["die"].error
+    assert not by_key["die"].lasting
+    assert "ValueError: no such thing" in by_key["raise"].error
+    assert by_key["lives"].report
+
+
+@needs_ray
+def test_a_node_that_does_not_see_the_files_is_sent_them(
+    scene: Scene, job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All nodes of one machine see its files; to these, the driver's are others of the same name.
+    monkeypatch.setattr(_ray_flight, "mark", lambda field, path: "another")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").write_bytes(b"pixels")
+    found = told(dict(scene.ray().run([sent := job("sent", data=tmp_path / "pictures")]))[sent])
+    assert not Path(found["where"]).is_relative_to(tmp_path)
+    monkeypatch.undo()
+    plain = told(dict(scene.ray().run([there := job("there", data=tmp_path / "pictures")]))[there])
+    assert plain["where"] == str(there.path)
+    assert [plain["path"], plain["data"]] == [found["path"], found["data"]]
+    assert set(plain["data"]) == {"a.png"}
+
+
+@needs_ray
+def test_the_folder_that_the_driver_is_in_is_no_place_for_modules(
+    scene: Scene, job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (outcome,) = dict(scene.ray().run([job("path")])).values()
+    assert str(tmp_path) not in told(outcome)["sys.path"]
+    assert Path.cwd() == tmp_path
+
+
+@needs_ray
+def test_a_node_with_another_version_is_named(
+    scene: Scene, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_ray_flight, "__version__", "99.0")
+    with pytest.raises(ClusterError, match=r"has onnxray \d.*install onnxray 99.0 on every node"):
+        list(scene.ray().run([job("version")]))
+
+
+@needs_ray
+def test_a_job_that_no_node_can_hold_is_not_waited_for_for_ever(scene: Scene, job: Callable[..., Job]) -> None:
+    with pytest.raises(ClusterError, match="no node of the Ray cluster has had 1 CPU, 2 GPU for 1 seconds"):
+        list(scene.ray(gpus=2.0, patience=1.0).run([job("large")]))
+
+
+@needs_ray
+def test_closing_ends_what_is_running(scene: Scene, job: Callable[..., Job]) -> None:
+    run = scene.ray().run([job("first"), job("endless", "sleep 600")])
+    next(iter(run))
+    await_that(lambda: scene.done("endless")["began"] == 1)
+    run.close()  # type: ignore[attr-defined]
+    (process,) = [process for _, key, _, process in scene.lines() if key == "endless"]
+    await_that(lambda: not alive(process))
+
+
+@needs_ray
+def test_a_driver_that_is_killed_leaves_nothing_running_and_can_go_on(
+    scene: Scene, tmp_path: Path
+) -> None:
+    ended = tmp_path / "ended.txt"
+    command = [sys.executable, str(HERE / "ray_driver.py"), str(scene.cluster.address), str(tmp_path), str(ended)]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE)
+    await_that(lambda: ended.exists() and len(ended.read_text().split()) >= 2)
+    first.kill()
+    assert first.communicate()[0] == b""
+    kept = ended.read_text().split()
+    running = [process for what, key, _, process in scene.lines() if key.startswith("kill-") and key not in kept]
+    await_that(lambda: not any(map(alive, running)))
+    assert subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=100).stdout == b""
+    assert sorted(ended.read_text().split()) == [f"kill-{n}" for n in range(8)]
+    assert all(scene.done(key) == {"began": 1, "ended": 1} for key in kept)
+
+
+@needs_ray
+def test_no_job_is_lost_with_a_node(scene: Scene, job: Callable[..., Job]) -> None:
+    """The last test of the module, as it takes the second node away."""
+    jobs = [job(f"node-{n}", "slow 1.5") for n in range(10)]
+    results = list(scene.ray().run(killing(scene, jobs)))
+    assert sorted(j.key for j, _ in results) == sorted(j.key for j in jobs)
+    assert all(outcome.report and not outcome.error for _, outcome in results)
+    assert [key for key in (j.key for j in jobs) if scene.done(key)["began"] > 1]
+
+
+def killing(scene: Scene, jobs: list[Job]) -> Iterator[Job]:
+    """The jobs; when the second node is at work on one of them, it is killed."""
+    node = scene.second.node_id
+    for number, one in enumerate(jobs):
+        if number == 6:
+            await_that(lambda: any(w == "began" and k.startswith("node-") and n == node for w, k, n, _ in scene.lines()))
+            scene.cluster.remove_node(scene.second, allow_graceful=False)
+        yield one
+
+
+def await_that(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.1)
+
+
+def alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, job: Callable[..., Job]) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(OptionError, match=r"pip install 'onnxray\[ray\]'"):
+        list(Ray().run([job("none")]))
+
+
+@pytest.mark.parametrize("wrong", [{"cpus": 0.0}, {"gpus": -1.0}, {"gpus": 1.5}, {"retries": -1}, {"memory": -1}])
+def test_options_out_of_range_are_told(wrong: dict[str, Any], job: Callable[..., Job]) -> None:
+    with pytest.raises(OptionError, match=f"expected .*, got {next(iter(wrong.values()))}"):
+        list(replace(Ray(), **wrong).run([job("none")]))
