@@ -9,11 +9,13 @@ from pathlib import Path
 
 from ..errors import OnnxrayError
 from . import Catalog, Entry, Unscanned
+from .archives import models_in_archive
 from .folders import Folders
 from .formats import source
 from .grouping import grouped
 from .hashing import hash_all
 from .naming import printable, unlike
+from .unpacking import is_archive
 
 __all__ = ["inventory"]
 
@@ -53,6 +55,8 @@ def _named(path: str, folders: Folders) -> Iterator[Entry | Unscanned]:
         place, name = Path(found).absolute(), Path(found).as_posix()
         if place.is_dir():
             yield from folders.walk(place, name)
+        elif is_archive(found):
+            yield from models_in_archive(place, name, expected=True)
         else:
             yield source(place, name) or Entry(name, place, "", 0)
 

@@ -1,4 +1,4 @@
-"""What lies in a folder, however deep: models, and what could not be looked at."""
+"""What lies in a folder, however deep: models, archives, and what could not be looked at."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import Entry, Unscanned
+from .archives import models_in_archive
 from .formats import foreign, is_onnx, source
 from .hub_cache import is_repository, snapshots
 from .naming import without_path
+from .unpacking import is_archive
 
 __all__ = ["Folders"]
 
@@ -43,7 +45,7 @@ class Folders:
     seen: set[Identity] = field(default_factory=set)
 
     def walk(self, root: Path, name: str) -> Iterator[Entry | Unscanned]:
-        """Everything in a folder and below it, not hashed yet; links are followed, loops named."""
+        """Everything in a folder and below it, not hashed yet but for archives; links are followed, loops named."""
         waiting = [_Place(root, name)]
         while waiting:
             place = waiting.pop()
@@ -92,6 +94,8 @@ class Folders:
             name = f"{place.name}/{path.name}"
             if is_onnx(path):
                 yield Entry(name, path, "", 0)
+            elif is_archive(path.name):
+                yield from models_in_archive(path, name)
             elif foreign(path) and (found := source(path, name)):
                 if covered or path.stem.lower() in exported:
                     self.told(f"{name}: left out, as the .onnx beside it was made of it; name it to scan it")

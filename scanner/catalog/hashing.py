@@ -20,7 +20,11 @@ from .naming import without_path
 
 __all__ = ["hash_all", "hash_one", "identify"]
 
-_CODES: dict[type[BaseException], str] = {NotDownloaded: "not-downloaded", DataMissing: "missing", TooLarge: "too-large"}
+_CODES: dict[type[BaseException], str] = {
+    NotDownloaded: "not-downloaded",
+    DataMissing: "missing",
+    TooLarge: "too-large",
+}
 
 
 def hash_all(drafts: Iterable[Entry]) -> Iterator[Entry | Unscanned]:
@@ -32,6 +36,8 @@ def hash_all(drafts: Iterable[Entry]) -> Iterator[Entry | Unscanned]:
 def hash_one(draft: Entry) -> Entry | Unscanned:
     """The entry with its identity, or why it cannot be scanned."""
     path = draft.path
+    if draft.sha256:  # a member of an archive, hashed when it was unpacked
+        return draft
     if refusal := _refusal(path):
         return Unscanned(draft.name, *refusal)
     try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from ..errors import ModelError, OnnxrayError
 from .hashing import identify
 from .naming import without_path
+from .unpacking import opened
 
 __all__ = ["Located", "local"]
 
@@ -45,8 +47,41 @@ def local(model: Located, scratch: Path) -> Iterator[Path]:
     Raises:
         OnnxrayError: it is gone, cannot be read, or is not what it was when the catalog was made.
     """
-    _require_same(model, model.path)
-    yield model.path
+    if not model.member:
+        _require_same(model, model.path)
+        yield model.path
+        return
+    with _folder(model, scratch) as folder:
+        file = folder / model.member
+        _unpack(model, folder)
+        _require_same(model, file)
+        yield file
+
+
+@contextmanager
+def _folder(model: Located, scratch: Path) -> Iterator[Path]:
+    try:
+        found = TemporaryDirectory(prefix="onnxray-", dir=scratch, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ModelError(
+            f"{model.name}: no folder to unpack it in ({error.strerror or error}); free the disk"
+        ) from None
+    with found as folder:
+        yield Path(folder)
+
+
+def _unpack(model: Located, folder: Path) -> None:
+    try:
+        contents = opened(model.path)
+        if model.member not in contents.members or contents.members[model.member].refused:
+            raise ModelError("changed since the catalog was made; scan the catalog again")
+        failed = contents.unpack([model.member], folder, beside=True)
+    except OnnxrayError as error:
+        raise ModelError(f"{model.name}: {error}") from None
+    except OSError as error:
+        raise ModelError(f"{model.name}: cannot be unpacked ({error.strerror or error})") from None
+    if failed:
+        raise ModelError(f"{model.name}: {failed[model.member]}")
 
 
 def _require_same(model: Located, path: Path) -> None:
