@@ -16,7 +16,7 @@ from .errors import OptionError, SamplesError
 from .image_folder import decode, read_files
 from .images import Listing, Picture
 
-__all__ = ["list_csv", "list_parquet"]
+__all__ = ["list_csv", "list_parquet", "named_files"]
 
 _PATHS = ("path", "file", "filename", "file_name", "image")
 _LABELS = ("label", "class", "y")
@@ -71,6 +71,22 @@ def list_parquet(path: Path) -> Listing:
     labels, names = _numbered(values, path)
     all_names = names or _feature_names(table, label)
     return Listing(labels, all_names, lambda chosen: _rows(table, image, chosen, path), bool(names))
+
+
+def named_files(path: Path) -> list[Path]:
+    """The picture files that a ``.csv`` names, there or not; none of a ``.parquet``, which mostly holds the pictures.
+
+    A table that cannot be read names none.
+    """
+    if path.suffix.lower() != ".csv":
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file, strict=True) if row]
+        column = rows[0].index(_column(rows[0], _PATHS, path)) if rows else 0
+    except (OSError, UnicodeDecodeError, csv.Error, SamplesError):
+        return []
+    return [path.parent / row[column].strip() for row in rows[1:] if column < len(row)]
 
 
 def _column(header: Sequence[str], accepted: Sequence[str], path: Path) -> str:
