@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
+from ..closest import did_you_mean
 from ..version import __version__
 from .audit import audit
+from .completion import completion
+from .config import config
+from .configure import config_flags, configure
 from .convert import convert
 from .diff import diff
 from .evaluate import evaluate
@@ -17,6 +22,7 @@ from .explain import explain
 from .filter import filter_
 from .inspect import inspect
 from .repair import repair
+from .results import results
 from .scan import scan
 
 __all__ = ["main"]
@@ -42,6 +48,19 @@ class Commands(click.RichGroup):
         found = () if own else entry_points(group=COMMANDS, name=cmd_name)
         return next((_checked(entry.load(), entry.value) for entry in found), own)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See ``click.Group.resolve_command``; also reads the files of settings, which are the command's defaults."""
+        name = args[0]
+        known = self.list_commands(ctx)
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"No such command {name!r}{did_you_mean(name, known)}", ctx)
+        found, command, rest = super().resolve_command(ctx, args)
+        if found is not None and command is not None:
+            configure(ctx, found, command, rest, known)
+        return found, command, rest
+
     def make_context(self, *args: Any, **extra: Any) -> Any:
         """See ``click.Command.make_context``."""
         with exits(None):
@@ -59,9 +78,13 @@ def _checked(command: object, where: str) -> click.Command:
     return command
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "ONNXRAY"}
+
+
+@click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="onnxray")
-def main() -> None:
+@config_flags
+def main(config: Path | None, no_config: bool) -> None:
     """Find backdoors in ONNX classifiers, with a trigger that proves them.
 
     A scan needs the model and a few hundred clean labelled pictures of the kind that the model is meant for; without
@@ -80,10 +103,13 @@ def main() -> None:
 
 main.add_command(scan)
 main.add_command(audit)
+main.add_command(completion)
+main.add_command(config)
 main.add_command(convert)
 main.add_command(diff)
 main.add_command(explain)
 main.add_command(filter_)
 main.add_command(inspect)
 main.add_command(repair)
+main.add_command(results)
 main.add_command(evaluate)

@@ -11,17 +11,20 @@ import rich_click as click
 
 from ..axes import LAYOUTS
 from ..registry import names
-from .exit_codes import DEBUG, RANKS
+from .choices import MethodChoice, setting_names
+from .exit_codes import DEBUG
+from .methods import methods_for
 
 __all__ = [
-    "DETECTORS", "FORMATS", "PATH", "input_flags", "note_debug", "output_flags", "samples_flag", "scan_flags",
-    "settings_of", "trigger_flag", "work_flags",
+    "DETECTORS", "DOCUMENTS", "FORMATS", "PATH", "PATHS", "input_flags", "note_debug", "output_flags", "samples_flag",
+    "scan_flags", "settings_of", "trigger_flag", "work_flags",
 ]  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DETECTORS = "onnxray.scanner.detectors"
 FORMATS = "onnxray.scanner.reports"
+DOCUMENTS = "onnxray.scanner.documents"
 
 
 class _Path(click.Path):
@@ -35,6 +38,8 @@ class _Path(click.Path):
 
 
 PATH = _Path(path_type=Path, readable=False)
+PATHS = _Path(path_type=str, readable=False)
+"""Of a scan: a path would turn the two slashes of hf:// into one."""
 
 
 def _seconds(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -54,8 +59,8 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
 def settings_of(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, dict[str, object]]:
-    """ "neural-cleanse.steps=500" ... as id -> option -> value; the methods themselves read the values."""
-    settings: dict[str, dict[str, object]] = {}
+    """ "neural-cleanse.steps=500" ... as id -> option -> value, over what files set; the methods read the values."""
+    settings = methods_for(context)
     for value in values:
         key, equals, setting = value.partition("=")
         detector, dot, option = key.partition(".")
@@ -100,15 +105,17 @@ _SCAN = (
     _scan(
         "--detector",
         "detectors",
-        type=click.Choice(names(DETECTORS)),
+        type=MethodChoice(names(DETECTORS)),
         metavar="ID",
         multiple=True,
+        is_eager=True,  # before --set
         help="Method to run, may be repeated; all if left out.",
     ),
     _scan(
         "--set",
         "settings",
         callback=settings_of,
+        shell_complete=setting_names,
         metavar="ID.OPTION=VALUE",
         multiple=True,
         help="Option of a method (see onnxray explain), may be repeated.",
@@ -144,7 +151,7 @@ _OUTPUT = (
         "-f",
         "--format",
         "form",
-        type=click.Choice(names(FORMATS)),
+        type=click.Choice(sorted({*names(FORMATS), *names(DOCUMENTS)})),
         default="text",
         show_default=True,
         help="What standard output gets.",
@@ -154,18 +161,9 @@ _OUTPUT = (
         "--output",
         type=PATH,
         metavar="DIR",
-        help="Folder for report.json and the pictures; if left out, onnxray-report/MODEL with -f text, else none.",
+        help="Folder for report.json and the pictures; if left out, onnxray-report/MODEL with -f text, else none. Of "
+        "many models a folder each, and index.html.",
     ),
-    _output(
-        "--fail-on",
-        type=click.Choice(RANKS),
-        metavar="VERDICT",
-        default="suspicious",
-        show_default=True,
-        help="Exit with 1 from this verdict on: suspicious or backdoored.",
-    ),
-    _output("--exit-zero", is_flag=True, help="Exit with 0 whatever is found; errors still exit with 2."),
-    _output("--allow-inconclusive", is_flag=True, help="Exit with 0, not 2, where nothing could be decided."),
     _output("-q", "--quiet", is_flag=True, help="No progress bar and no notes on standard error."),
     _output(
         "--debug",
@@ -218,7 +216,7 @@ def input_flags(command: Command) -> Command:
 
 
 def output_flags(command: Command) -> Command:
-    """What comes out, and what the exit code says."""
+    """What comes out."""
     return _applied(_OUTPUT, command)
 
 

@@ -1,8 +1,7 @@
-"""``onnxray scan``: one model in, a report and an exit code out."""
+"""``onnxray scan``: models in, a report or a table and an exit code out."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from contextlib import redirect_stdout
@@ -11,24 +10,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
-from click.exceptions import Exit
 
-from ...converters.messages import one_line
-from ..errors import OnnxrayError
-from ..registry import build, plugins
-from .exit_codes import DEBUG, ExitCode, exit_code
-from .flags import FORMATS, PATH, input_flags, output_flags, scan_flags
+from ..registry import build, names, plugins
+from .batch_flags import asks_for_batch, batch_flags
+from .documents import for_terminals, print_document
+from .exit_codes import DEBUG, ExitCode
+from .flags import FORMATS, PATHS, input_flags, output_flags, scan_flags
+from .policy_flags import exit_code_of, policy_flags, policy_of
 from .progress import progress_bar
 from .sandbox_flags import notes, sandbox_flags
+from .scan_paths import existing, one_model
+from .terminal import terminal
 
 if TYPE_CHECKING:
+    from ..answers import Answer
     from ..config import ScanOptions
     from ..findings import Report
     from ..reports import Artifacts
 
 
 @click.command()
-@click.argument("model", type=PATH)
+@click.argument("paths", type=PATHS, nargs=-1, metavar="PATH...")
 @scan_flags
 @input_flags
 @click.option(
@@ -37,15 +39,17 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="What the score is made with: a file of onnxray zoo calibrate, in place of the shipped one.",
 )
+@batch_flags
 @sandbox_flags
 @output_flags
+@policy_flags
 @click.pass_context
-def scan(
-    context: click.RichContext, /, model: Path, data: Path | None, form: str, output: Path | None, **flags: Any
-) -> None:
-    """Scan MODEL for a backdoor and say whether it may be deployed.
+def scan(context: click.RichContext, /, paths: tuple[str, ...], form: str, **flags: Any) -> None:
+    """Scan models for backdoors and say whether they may be deployed.
 
-    The model is never modified. Its input convention is found out by trying; the flags below overrule that.
+    PATH is a model, or many: folders, archives (.zip, .tar.gz), patterns in quotes, hf://org/repo[@revision]. One model
+    gets a report. Many get a table, and everything that is found is kept in a file: the same command goes on where it
+    was stopped. No model is ever modified. Input conventions are found out by trying; the flags below overrule that.
 
     \b
     Examples:
@@ -54,35 +58,66 @@ def scan(
       onnxray scan model.onnx --data test.npz --set neural-cleanse.steps=500
       onnxray scan model.onnx --data test.npz --training-data train.npz
       onnxray scan model.onnx
+      onnxray scan downloads/ zoo.zip --data test.npz --list
+      onnxray scan downloads/ zoo.zip --data test.npz -f html > catalog.html
+      onnxray scan --manifest catalog.toml --shard 2/8 --store part2.sqlite
 
     \b
-    Exit codes:
+    Exit codes, of many models the worst: 1 before 2 before 3 before 0:
       0    pass
       1    verdict at or above --fail-on
-      2    error or inconclusive
+      2    error or inconclusive, or a model that could not be scanned
       3    nothing to scan
       4    wrong usage
       130  interrupted
     """
-    report = _report(_one_model(model), data and _existing(data), _options(flags), flags)
+    for_terminals(form)
+    model = None if asks_for_batch(flags) else one_model(paths)
+    flags["data"], flags["training_data"] = (
+        flags[name] and existing(flags[name]) for name in ("data", "training_data")
+    )
+    if model is not None:
+        context.exit(_scan_one(context, model, form, flags))
+    if not paths and not flags["manifest"]:
+        raise click.UsageError("expected a model, a folder of models, or --manifest; got nothing")
+    from .scan_many import scan_many
+
+    context.exit(scan_many(paths, _options(flags), form, flags))
+
+
+def _scan_one(context: click.Context, model: Path, form: str, flags: dict[str, Any]) -> ExitCode:
+    report, output = _report(model, _options(flags), flags), flags["output"]
     if context.meta.get(DEBUG):
         click.echo("".join(failure.trace for failure in report.failures), err=True, nl=False)
     artifacts, problem = _write(report, output, form)
-    click.echo(_rendered(form, report, artifacts).encode())
+    answer = _answer(report)
+    if form in names(FORMATS):
+        click.echo(_rendered(form, report, artifacts).encode())
+    else:
+        print_document(form, [answer])
     if not flags["quiet"] and form != "text" and artifacts.folder:
         click.echo(f"onnxray: report and pictures are in {artifacts.folder}", err=True)
     if problem:
         click.echo(f"onnxray: {problem}", err=True)
     if problem and output:
-        context.exit(ExitCode.ERROR)
-    names = ("fail_on", "exit_zero", "allow_inconclusive")
-    context.exit(exit_code(report.verdict.label, **{name: flags[name] for name in names}))
+        return ExitCode.ERROR
+    return exit_code_of([answer], policy_of(flags))
 
 
-def _report(model: Path, data: Path | None, options: ScanOptions, flags: dict[str, Any]) -> Report:
-    arguments: dict[str, Any] = {"path": model, "data": data, "options": options}
+def _answer(report: Report) -> Answer:
+    from ..answers import Answer
+    from ..reports import written
+
+    contract, files = written(report)
+    facts, seconds = report.model, sum(report.timings.values())
+    return Answer((facts.path,), report=contract, files=files, sha256=facts.sha256, size_bytes=facts.size_bytes,
+                  seconds=seconds, tries=1)  # fmt: skip
+
+
+def _report(model: Path, options: ScanOptions, flags: dict[str, Any]) -> Report:
+    arguments: dict[str, Any] = {"path": model, "data": flags["data"], "options": options}
     if suspects := flags["training_data"]:
-        arguments["training_data"] = _existing(suspects)
+        arguments["training_data"] = suspects
     with progress_bar(not flags["quiet"]) as progress, redirect_stdout(sys.stderr):
         if flags["no_sandbox"]:
             from .. import pipeline
@@ -94,39 +129,13 @@ def _report(model: Path, data: Path | None, options: ScanOptions, flags: dict[st
         return scan_confined(arguments, limits_for(options, flags["max_memory"]), progress, notes(flags["quiet"]))
 
 
-def _one_model(path: Path) -> Path:
-    """The model file itself, or the only one in a folder; some formats of other frameworks are folders."""
-    if not os.path.isdir(path):  # unlike Path.is_dir, silent about names that are too long
-        return _existing(path)
-    from ...converters.sources import find
-
-    if find(path):
-        return path
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".onnx" and p.is_file())
-    if not found:
-        click.echo(f"onnxray: nothing to scan: no .onnx file in the folder {one_line(path)}", err=True)
-        raise Exit(ExitCode.NOTHING)
-    if len(found) > 1:
-        example = one_line(found[0])
-        raise click.UsageError(
-            f"expected one model, got a folder with {len(found)} models; name one, such as {example}"
-        )
-    return found[0]
-
-
-def _existing(path: Path) -> Path:
-    if not os.path.exists(path):
-        raise OnnxrayError(f"{one_line(path)}: there is no such file or folder; check the path")
-    return path
-
-
 def _options(flags: dict[str, Any]) -> ScanOptions:
     from ..config import ScanOptions
     from ..domain_search import DomainOverrides
 
-    names = ("seed", "samples", "detectors", "settings", "max_seconds", "device", "scores", "calibration")
+    kept = ("seed", "samples", "detectors", "settings", "max_seconds", "device", "scores", "calibration")
     overrides = DomainOverrides(**{name: flags[name] for name in ("layout", "input_range", "mean", "std", "bgr")})
-    return ScanOptions(**{name: flags[name] for name in names}, overrides=overrides)
+    return ScanOptions(**{name: flags[name] for name in kept}, overrides=overrides)
 
 
 def _write(report: Report, output: Path | None, form: str) -> tuple[Artifacts, str]:
@@ -148,14 +157,5 @@ def _rendered(form: str, report: Report, artifacts: Artifacts) -> str:
 
     plugin = plugins(FORMATS, Format)[form]  # type: ignore[type-abstract]
     wanted = {field.name for field in fields(plugin)}  # type: ignore[arg-type]
-    options = {name: value for name, value in _terminal().items() if name in wanted}
+    options = {name: value for name, value in terminal().items() if name in wanted}
     return build(plugin, options).render(report, artifacts)
-
-
-def _terminal() -> dict[str, object]:
-    """What standard output can show, under the names of the formats' options."""
-    from rich.console import Console
-
-    console = Console()
-    colors = "none" if console.no_color or console.color_system in (None, "windows") else console.color_system
-    return {"width": console.width, "colors": colors, "ascii": not console.encoding.startswith("utf")}

@@ -232,11 +232,6 @@ def test_a_folder_as_model(scan: Scan, fake: Pipeline, clean: Report) -> None:
     assert scan(model="zoo").exit_code == ExitCode.PASS
     assert fake.calls[0][0] == Path("zoo/deep/One.ONNX")
 
-    Path("zoo/two.onnx").touch()
-    result = scan(model="zoo")
-    assert result.exit_code == ExitCode.USAGE
-    assert "2 models" in result.stderr
-
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
@@ -247,7 +242,7 @@ def test_a_folder_as_model(scan: Scan, fake: Pipeline, clean: Report) -> None:
         (["scan", "m.onnx", "--data", "d", "--set", "steps=5"], "ID.OPTION=VALUE"),
         (["scan", "m.onnx", "--data", "d", "--detector", "astrology"], "neural-cleanse"),
         (["scan", "m.onnx", "--data", "d", "--samples", "0"], "--samples"),
-        (["scan", "m.onnx", "n.onnx", "--data", "d"], "n.onnx"),
+        (["scan"], "--manifest"),
         (["--nonsense"], "--nonsense"),
         (["explain", "astrology"], "neural-cleanse"),
     ],
