@@ -14,10 +14,10 @@ from .conventions import Convention
 from .errors import SamplesError
 from .fitting import Fit
 
-__all__ = ["Stored", "stored_files", "stored_names", "stored_preprocessing"]
+__all__ = ["CONFIGURATIONS", "Stored", "stored_files", "stored_names", "stored_preprocessing"]
 
 _LIMIT = 1 << 20
-_FILES = ("preprocessor_config.json", "config.json")
+CONFIGURATIONS = ("preprocessor_config.json", "config.json")
 _BICUBIC = 3  # PIL's number, as transformers writes it
 Contents = TypeVar("Contents")
 Numbers = float | list[float]
@@ -85,16 +85,16 @@ def stored_preprocessing(model_path: str | Path) -> Stored | None:
     Raises:
         SamplesError: such a file is damaged, larger than 1 MiB, or has impossible values.
     """
-    processor = _read(model_path, _FILES[0], _Processor)
+    processor = _read(model_path, CONFIGURATIONS[0], _Processor)
     if processor is not None:
         return _from_processor(*processor)
-    config = _read(model_path, _FILES[1], _Config)
+    config = _read(model_path, CONFIGURATIONS[1], _Config)
     return _from_config(*config) if config is not None else None
 
 
 def stored_files(model_path: str | Path) -> list[Path]:
     """The files that ``stored_preprocessing`` and ``stored_names`` read for this model."""
-    return [path for path in (_find(model_path, name) for name in _FILES) if path is not None]
+    return [path for path in (_find(model_path, name) for name in CONFIGURATIONS) if path is not None]
 
 
 def stored_names(model_path: str | Path, classes: int) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def stored_names(model_path: str | Path, classes: int) -> tuple[str, ...]:
     Raises:
         SamplesError: the file is damaged or larger than 1 MiB.
     """
-    config = _read(model_path, _FILES[1], _Config)
+    config = _read(model_path, CONFIGURATIONS[1], _Config)
     if config is None:
         return ()
     names = config[1].label_names or [config[1].id2label.get(str(i), "") for i in range(classes)]

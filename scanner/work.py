@@ -6,8 +6,7 @@ import errno
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -28,6 +27,10 @@ Progress = Callable[[str, float], None]
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _in_process = Lock()  # torch has one thread count for a process: two scans in one would disturb each other
+
+
+class _Stopped(BaseException):
+    """The scan was told to stop; not an Exception, so that it passes whatever catches the errors of one method."""
 
 
 @dataclass(frozen=True)
@@ -91,24 +94,33 @@ def _mistake(error: Exception) -> Outcome:
 
 
 def _scanned(job: Job, progress: Progress, share: Share, stop: Callable[[], bool]) -> Outcome:
+    from .catalog import local
     from .confined_scan import limits_for, watch_scan
 
-    with _model_of(job) as path:
+    with tempfile.TemporaryDirectory(prefix="onnxray-") as scratch, local(job, Path(scratch)) as path:
         arguments: dict[str, object] = {"path": path, "data": job.data, "options": job.options}
         if job.training_data is not None:
             arguments["training_data"] = job.training_data
         if not job.sandbox:
-            return _kept(job, _unconfined(arguments, progress))
+            return _unconfined(job, arguments, progress, stop)
         limits = limits_for(job.options, job.max_memory)
         ended = watch_scan(arguments, limits, progress, environment=share.environment, stop=stop)
     return _of(job, ended)
 
 
-def _unconfined(arguments: dict[str, object], progress: Progress) -> Report:
+def _unconfined(job: Job, arguments: dict[str, object], progress: Progress, stop: Callable[[], bool]) -> Outcome:
     from .pipeline import scan
 
-    with _in_process:
-        return scan(**arguments, progress=progress)  # type: ignore[arg-type]  # made by _scanned
+    def moved(text: str, fraction: float) -> None:
+        if stop():
+            raise _Stopped
+        progress(text, fraction)
+
+    try:
+        with _in_process:
+            return _kept(job, scan(**arguments, progress=moved))  # type: ignore[arg-type]  # made by _scanned
+    except _Stopped:
+        return Outcome(error="it was told to stop", lasting=False)
 
 
 def _of(job: Job, ended: ConfinedScan) -> Outcome:
@@ -129,18 +141,6 @@ def _kept(job: Job, report: Report) -> Outcome:
     from .reports import written
 
     if report.model.sha256 != job.sha256:
-        return Outcome(error=f"{job.name}: the file changed after it was listed; scan it again")
+        return Outcome(error=f"{job.name}: changed since the catalog was made; scan the catalog again")
     contract, files = written(replace(report, model=replace(report.model, path=job.name)))
     return Outcome(report=encode(contract), files=files)
-
-
-@contextmanager
-def _model_of(job: Job) -> Iterator[Path]:
-    """The model as a file of its own."""
-    if not job.member:
-        yield job.path
-        return
-    from .catalog import local
-
-    with tempfile.TemporaryDirectory(prefix="onnxray-") as scratch, local(job, Path(scratch)) as path:
-        yield path

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from ..image_table import named_files
-from ..stored_preprocessing import stored_files
+from ..stored_preprocessing import CONFIGURATIONS, stored_files
 
 __all__ = ["Contents"]
 
@@ -21,6 +22,7 @@ class Contents:
 
     def __init__(self) -> None:
         self._known: dict[Path, str] = {}
+        self._archives: dict[Path, dict[str, str]] = {}
 
     def of(self, path: Path | None) -> str:
         """Of a file's bytes; of all files in a folder with their names; of a table with the pictures that it names.
@@ -35,15 +37,39 @@ class Contents:
             self._known[path] = _folder(path) if path.is_dir() else _file(path)
         return self._known[path]
 
-    def beside(self, model: Path) -> str:
-        """Of the files beside a model that say how its pictures are to be prepared."""
-        return _together((f.parent.name + "/" + f.name, _digest(f)) for f in stored_files(model))
+    def beside(self, model: Path, member: str = "") -> str:
+        """Of the files beside a model, or a member of an archive, that say how its pictures are to be prepared.
+
+        Raises:
+            OSError, OnnxrayError: something cannot be read.
+        """
+        if not member:
+            return _together((f.name, _digest(f)) for f in stored_files(model))
+        if model not in self._archives:
+            self._archives[model] = _configurations(model)
+        folder = PurePosixPath(member).parent
+        folders = [folder, folder.parent] if folder.name == "onnx" else [folder]
+        found = ((name, [self._archives[model].get(str(f / name)) for f in folders]) for name in CONFIGURATIONS)
+        return _together((name, next(filter(None, there))) for name, there in found if any(there))
 
 
 def _file(path: Path) -> str:
     if path.suffix.lower() not in _TABLES:
         return _digest(path)
     return _together([("", _digest(path)), *((str(i), _digest_or_none(f)) for i, f in enumerate(named_files(path)))])
+
+
+def _configurations(archive: Path) -> dict[str, str]:
+    """Place in the archive -> digest, of each file that may say how pictures are to be prepared."""
+    from ..catalog.unpacking import opened
+
+    contents = opened(archive)
+    places = [place for place in contents.members if PurePosixPath(place).name in CONFIGURATIONS]
+    if not places:
+        return {}
+    with TemporaryDirectory(prefix="onnxray-") as folder:
+        failed = contents.unpack(places, Path(folder))
+        return {place: _digest(Path(folder) / place) for place in places if place not in failed}
 
 
 def _folder(path: Path) -> str:

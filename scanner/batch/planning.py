@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..catalog import Catalog, Entry
 from ..config import ScanOptions
-from ..errors import OptionError, SamplesError
+from ..errors import OnnxrayError, OptionError, SamplesError
 from ..jobs import Job
 from ..registry import names
 from ..version import __version__
@@ -132,8 +132,10 @@ def _calibration(options: ScanOptions, entry: Entry, contents: Contents) -> str:
 
 
 def _beside(entry: Entry, contents: Contents) -> str:
-    """Of a member of an archive, the archive with all that is in it: only the scan unpacks it."""
-    return _content(contents, entry.path) if entry.member else contents.beside(entry.path)
+    try:
+        return contents.beside(entry.path, entry.member)
+    except (OSError, OnnxrayError):
+        return "unreadable"
 
 
 def _content(contents: Contents, path: Path | None) -> str:
