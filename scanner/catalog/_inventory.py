@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..errors import OnnxrayError
 from . import Catalog, Entry, Unscanned
-from .archives import models_in_archive
-from .folders import Folders
-from .formats import source
+from .arguments import Finder
 from .grouping import grouped
 from .hashing import hash_all
-from .naming import printable, unlike
-from .unpacking import is_archive
+from .manifest import named_by
+from .manifest_files import is_manifest
+from .naming import unlike
 
 __all__ = ["inventory"]
 
@@ -34,50 +31,37 @@ def inventory(
     """Find and hash everything that these paths name.
 
     Args:
-        paths: files, folders and patterns such as ``models/**/*.onnx``.
-        manifest: a catalog.toml or catalog.csv.
+        paths: files, folders, patterns such as ``models/**/*.onnx``, archives, manifests, and hf://ORG/REPOSITORY.
+        manifest: a catalog.toml or catalog.csv besides; what manifests say of a model counts before a path's.
         told: called with what is left out on purpose, a line each.
         cache: folder for downloads; None for Hugging Face's own.
 
     Raises:
-        OnnxrayError: a path or a pattern that names nothing.
+        OnnxrayError: a path that names nothing, or a manifest that cannot be read.
     """
-    folders = Folders(told)
-    drafts = list(_once(found for path in paths for found in _named(path, folders)))
+    finder = Finder(told, cache)
+    manifests = [*([manifest] if manifest else []), *(Path(path) for path in paths if is_manifest(path))]
+    named = [item for path in dict.fromkeys(manifests) for item in named_by(path, finder.models)]
+    drafts = _once(named, (item for path in paths if not is_manifest(path) for item in finder.models(path)))
     results = [*hash_all(d for d in drafts if isinstance(d, Entry)), *(d for d in drafts if isinstance(d, Unscanned))]
     entries = unlike(grouped(r for r in results if isinstance(r, Entry)))
     return Catalog(tuple(entries), tuple(unlike(r for r in results if isinstance(r, Unscanned))))
 
 
-def _named(path: str, folders: Folders) -> Iterator[Entry | Unscanned]:
-    """What one argument names."""
-    for found in _expanded(path):
-        place, name = Path(found).absolute(), Path(found).as_posix()
-        if place.is_dir():
-            yield from folders.walk(place, name)
-        elif is_archive(found):
-            yield from models_in_archive(place, name, expected=True)
-        else:
-            yield source(place, name) or Entry(name, place, "", 0)
+def _once(named: Sequence[Entry | Unscanned], found: Iterable[Entry | Unscanned]) -> list[Entry | Unscanned]:
+    """What manifests name, and of the rest what is neither among that nor was found before by another path."""
+    seen = {_place(item) for item in named}
+    return [*named, *_unseen(found, seen)]
 
 
-def _expanded(path: str) -> list[str]:
-    if os.path.lexists(path):
-        return [path]
-    found = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
-    if not found:
-        what = "this pattern matches nothing" if glob.has_magic(path) else "there is no such file or folder"
-        raise OnnxrayError(f"{printable(path)}: {what}; check the path")
-    return found
-
-
-def _once(found: Iterator[Entry | Unscanned]) -> Iterator[Entry | Unscanned]:
-    """Without a file that was reached before by another path."""
-    seen = set[tuple[str, str, str]]()
+def _unseen(found: Iterable[Entry | Unscanned], seen: set[object]) -> Iterator[Entry | Unscanned]:
     for item in found:
-        if isinstance(item, Entry):
-            place = (os.path.realpath(item.path.parent), item.path.name, item.member)
-            if place in seen:
-                continue
+        if (place := _place(item)) not in seen:
             seen.add(place)
-        yield item
+            yield item
+
+
+def _place(item: Entry | Unscanned) -> object:
+    if isinstance(item, Unscanned):
+        return item
+    return os.path.realpath(item.path.parent), item.path.name, item.member

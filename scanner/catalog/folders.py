@@ -17,6 +17,7 @@ from .unpacking import is_archive
 __all__ = ["Folders"]
 
 Identity = tuple[int, int]
+_MANIFESTS = ("catalog.toml", "catalog.csv", "ONNX_HUB_MANIFEST.json")
 
 
 class _Loop(Exception):  # noqa: N818
@@ -94,6 +95,8 @@ class Folders:
             name = f"{place.name}/{path.name}"
             if is_onnx(path):
                 yield Entry(name, path, "", 0)
+            elif path.name in _MANIFESTS:
+                self.told(f"{name}: a manifest in a scanned folder is not followed; name it, or give it to --manifest")
             elif is_archive(path.name):
                 yield from models_in_archive(path, name)
             elif foreign(path) and (found := source(path, name)):

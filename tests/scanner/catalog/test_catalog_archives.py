@@ -55,7 +55,8 @@ def outsourced(location: str = "weights.bin") -> bytes:
     weight.data_location = TensorProto.EXTERNAL
     weight.external_data.add(key="location", value=location)
     graph = onnx.GraphProto(name="g", initializer=[weight])
-    return onnx.ModelProto(ir_version=8, graph=graph).SerializeToString()
+    content: bytes = onnx.ModelProto(ir_version=8, graph=graph).SerializeToString()
+    return content
 
 
 def codes(catalog: Catalog) -> dict[str, str]:
