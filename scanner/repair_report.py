@@ -13,7 +13,9 @@ from .findings import Evaluation, Verdict
 if TYPE_CHECKING:
     from ..converters import ModelFacts
 
-__all__ = ["Attempt", "RepairOptions", "RepairReport"]
+__all__ = ["CLOSES", "Attempt", "RepairOptions", "RepairReport"]
+
+CLOSES = "This closes the triggers that were found; that there is no other cannot be proven."
 
 
 @dataclass(frozen=True, kw_only=True)

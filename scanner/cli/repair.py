@@ -103,6 +103,8 @@ def _report(
 
 
 def _text(report: RepairReport) -> str:
+    from ..repair_report import CLOSES
+
     lines = [f"{one_line(report.model.path)}", ""]
     lines += [f"  {_attempt(attempt)}" for attempt in report.attempts]
     if report.attempts:
@@ -114,8 +116,7 @@ def _text(report: RepairReport) -> str:
     weights = f"{sum(report.edited.values())} elements of {len(report.edited)} weights"
     done = f"{report.added} nodes added" if report.added else weights
     lines += ["", f"written {one_line(report.out)} by {report.method}: {done}", *report.notes]
-    lines.append("This closes the triggers that were found; that there is no other cannot be proven.")
-    return "\n".join(lines)
+    return "\n".join([*lines, CLOSES])
 
 
 def _attempt(attempt: Attempt) -> str:
