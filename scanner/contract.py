@@ -6,6 +6,7 @@ After a change here run ``python -m onnxray.scanner.contract``, which writes the
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -226,7 +227,7 @@ class Contract(Struct, frozen=True):
     limits: str
 
 
-def encode(contract: Struct, indent: int = 2) -> str:
+def encode(contract: Struct | Mapping[str, Any], indent: int = 2) -> str:
     """A contract as JSON with keys in the contract's order; the same contract gives the same text.
 
     Control and direction characters beyond ASCII are escaped, so that printing the JSON cannot repaint a terminal.
