@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,12 +64,27 @@ def library() -> ModuleType:
         OptionError: it is not installed.
     """
     try:
-        import ray
+        with _silent_raylets():
+            import ray
     except ImportError as error:
         why = "" if error.name == "ray" else f" ({one_line(error)})"
         raise OptionError(f"the executor ray needs Ray{why}; run: pip install 'onnxray[ray]'") from None
     module: ModuleType = ray
     return module
+
+
+@contextmanager
+def _silent_raylets() -> Iterator[None]:
+    """A driver prints on standard output what its nodes complain of, unless it was told otherwise when imported."""
+    name = "RAY_DEDUP_LOGS_SKIP_REGEX"
+    if name in os.environ or "ray" in sys.modules:
+        yield
+        return
+    os.environ[name] = ".*"
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 @contextmanager
@@ -80,7 +98,7 @@ def connected(address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    with _away_from_the_models():
+    with _away_from_the_models(), _signals_kept():
         try:
             _join(ray, address)
         except (ray.exceptions.RayError, OSError, RuntimeError, ValueError, ImportError) as error:
@@ -102,6 +120,19 @@ def _join(ray: ModuleType, address: str) -> None:
         ray.init(address="auto", **quiet)
     except ConnectionError:  # none is running here
         ray.init(address="local", include_dashboard=False, **quiet)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray answers SIGTERM by ending the process at once; whoever has called may want to put things in order first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 @contextmanager

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from ...converters.errors import ModelError
 from ..errors import ClusterError
+from ..image_table import named_files
+from ..stored_preprocessing import stored_files
 
 if TYPE_CHECKING:
+    from ..batch.identity import Contents
     from ..jobs import Job
 
-__all__ = ["MOST_BYTES", "Lacking", "Parcel", "files_of", "lacking", "mark", "pack", "placed", "unpack"]
+__all__ = ["MOST_BYTES", "Lacking", "Parcel", "files_of", "lacking", "marks", "pack", "placed", "unpack"]
 
 MOST_BYTES = 4 << 30  # that are sent for one field of a job; what is larger belongs on a shared file system
-_TABLES = (".csv", ".parquet")  # these may name pictures anywhere
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Parcel:
     """A file with those that belong to it, or a folder.
 
     Attributes:
-        name: of the file; "" for a folder.
-        files: name relative to the folder, with its content.
+        name: of the file, relative to the folder that all is sent in; "." for a folder.
+        files: each file's name in that folder, with its content.
     """
 
     name: str
@@ -60,81 +60,85 @@ def placed(job: Job, where: Mapping[str, Path]) -> Job:
     return replace(job, options=options, **own)  # type: ignore[arg-type]
 
 
-def mark(field: str, path: Path) -> str:
-    """What a file is known by on every machine; "" if it cannot be read here.
+def marks(job: Job, contents: Contents) -> dict[str, str]:
+    """What each file of a job is known by on every machine, by field; "" where it cannot be read here.
 
-    Of a model its size, as every scan checks its sha256 anyway; of pictures a sha256 of all their bytes.
+    Of a model its size, as its scan checks the sha256 anyway; of pictures the digest that the job's key is made with.
     """
+    return {field: _mark(field, path, contents) for field, path in files_of(job).items()}
+
+
+def _mark(field: str, path: Path, contents: Contents) -> str:
     try:
-        status = path.stat()
-        return str(status.st_size) if field == "path" else _digest(path, status.st_mtime_ns)
+        return str(path.stat().st_size) if field == "path" else contents.of(path)
     except OSError:
         return ""
 
 
-def lacking(job: Job, marks: Mapping[str, str]) -> set[str]:
-    """The fields whose files this machine does not have, or has otherwise than ``marks`` says."""
-    return {field for field, path in files_of(job).items() if (here := mark(field, path)) != marks[field] or not here}
-
-
-@lru_cache(maxsize=64)
-def _digest(path: Path, _changed: int) -> str:
-    digest = hashlib.sha256()
-    for name, file in _contents(path):
-        digest.update(f"{name}\0{file.stat().st_size}\0".encode("utf-8", "surrogateescape"))
-        with file.open("rb") as opened:
-            while chunk := opened.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _contents(path: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a folder by relative name, in order; a file is the only one of itself, without a name."""
-    if not path.is_dir():
-        yield "", path
-        return
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            yield file.relative_to(path).as_posix(), file
+def lacking(job: Job, expected: Mapping[str, str], contents: Contents) -> set[str]:
+    """The fields whose files this machine does not have, or has otherwise than expected."""
+    return {field for field, here in marks(job, contents).items() if not here or here != expected[field]}
 
 
 def pack(job: Job, field: str) -> Parcel:
     """What a node needs that lacks this field's files.
 
     Raises:
-        ClusterError: it is too much to send, names further files, or cannot be read.
+        ClusterError: it is too much to send, names files elsewhere, or cannot be read.
     """
     path = files_of(job)[field]
-    if field != "path" and path.suffix.lower() in _TABLES:
-        raise ClusterError(f"{path}: a table of pictures is not sent to a node; put it where every node sees it")
-    folder = path.is_dir()
-    files = list(_contents(path)) if folder else [(path.name, path)]
-    if field == "path" and not job.member:
-        files += _external(path)
+    root = path if path.is_dir() else _root(path) if field == "path" else path.parent
     try:
-        if (size := sum(file.stat().st_size for _, file in files)) > MOST_BYTES:
+        found = {_below(root, file): file for file in _belonging(job, field, path)}
+        if (size := sum(file.stat().st_size for file in found.values())) > MOST_BYTES:
             raise ClusterError(f"{path}: {size} bytes are too many to send to a node; put it where every node sees it")
-        return Parcel("" if folder else path.name, tuple((name, file.read_bytes()) for name, file in files))
+        return Parcel(_below(root, path), tuple((name, file.read_bytes()) for name, file in found.items()))
     except OSError as error:
         raise ClusterError(f"{path}: cannot be read to be sent to a node ({error.strerror})") from None
 
 
-def _external(model: Path) -> list[tuple[str, Path]]:
+def _root(model: Path) -> Path:
+    """The folder to send, as a model in a folder "onnx" is prepared for by files beside that folder."""
+    return model.parent.parent if model.parent.name == "onnx" else model.parent
+
+
+def _below(root: Path, file: Path) -> str:
+    try:
+        return file.relative_to(root).as_posix()
+    except ValueError:
+        raise ClusterError(f"{file}: outside {root}, so it is not sent; put it where every node sees it") from None
+
+
+def _belonging(job: Job, field: str, path: Path) -> Iterator[Path]:
+    """A folder's files; a file, with what a scan reads beside it."""
+    if path.is_dir():
+        yield from (file for file in sorted(path.rglob("*")) if file.is_file())
+        return
+    yield path
+    if field != "path":
+        yield from (file for file in named_files(path) if file.is_file())
+    elif not job.member:
+        yield from stored_files(path)
+        yield from _external(path)
+
+
+def _external(model: Path) -> set[Path]:
     """The files of external data beside a model; none for what cannot be read, as its scan will tell."""
     from ...converters.external_data import confined
     from ...converters.limits import MAX_BYTES, read_file
     from ...converters.survey import survey
 
-    found: dict[str, Path] = {}
+    locations = set()
     try:
         for tensor in survey(model, read_file(model, MAX_BYTES)).tensors:
             if tensor.small_integer("data_location") == 1:
                 entries = {m.text("key"): m.text("value") for m in tensor.messages("external_data")}
                 location = entries.get("location", "")
-                found[PurePath(location).as_posix()] = confined(model, location, str(model))
+                confined(model, location, str(model))
+                locations.add(location)
     except ModelError:
-        return []
-    return list(found.items())
+        return set()
+    return {model.parent / location for location in locations}
 
 
 def unpack(parcel: Parcel, folder: Path) -> Path:
@@ -150,4 +154,4 @@ def unpack(parcel: Parcel, folder: Path) -> Path:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-    return folder / parcel.name if parcel.name else folder
+    return folder / parcel.name

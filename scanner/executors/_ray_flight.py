@@ -10,12 +10,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ...converters.messages import one_line
+from ..batch.identity import Contents
 from ..errors import ClusterError
 from ..jobs import Outcome
 from ..version import __version__
 from ._ray_board import Board
 from ._ray_cluster import Demand, library
-from ._ray_files import Lacking, files_of, mark, pack, placed
+from ._ray_files import Lacking, files_of, marks, pack, placed
 from ._ray_node import Asked, remote_answer
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Flight:
         self._options = options
         self._ray = library()
         self._remote = self._ray.remote(max_retries=0)(remote_answer())
-        self._board = Board(moved)
+        self._board, self._contents = Board(moved), Contents()
         self._pending: dict[Any, Try] = {}
         self._shared: dict[tuple[str, str], Any] = {}  # parcels that many jobs want, the last used last
         self._room, self._looked, self._had_room = 1, -_LOOK, monotonic()
@@ -86,10 +87,10 @@ class Flight:
         self._pending.clear()
 
     def _fill(self, jobs: Iterator[Job]) -> None:
-        while len(self._pending) < (self._options.in_flight or self._room):
+        while len(self._pending) < (self._options.workers or self._room):
             if (job := next(jobs, None)) is None:
                 break
-            self._submit(Try(placed(job, {name: path.absolute() for name, path in files_of(job).items()})))
+            self._submit(Try(job))
         self._look()
 
     def _look(self) -> None:
@@ -109,10 +110,11 @@ class Flight:
         self._room = max(slots) + max(slots) // 4 + 1
 
     def _submit(self, tried: Try) -> None:
-        job, demand = tried.job, Demand.of(tried.job, self._options)
+        demand = Demand.of(tried.job, self._options)
+        job = placed(tried.job, {name: path.absolute() for name, path in files_of(tried.job).items()})
         asked = Asked(
             job=replace(job, max_memory=demand.memory),
-            marks={name: mark(name, path) for name, path in files_of(job).items()},
+            marks=marks(job, self._contents),
             work=WORK,
             threads=max(1, int(self._options.cpus)),
         )
@@ -129,7 +131,8 @@ class Flight:
         try:
             answer = self._ray.get(reference)
         except errors.RayTaskError as error:
-            return Outcome(error=f"the node failed: {one_line(error.cause, 300)}", lasting=False)
+            why = f"{type(error.cause).__name__}: {one_line(error.cause, 300)}"
+            return Outcome(error=f"the node failed: {why}", lasting=False)
         except errors.RayError as error:
             return self._after_loss(tried, error)
         if isinstance(answer, Outcome):

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
@@ -16,6 +17,7 @@ from ..work import Share
 from ._ray_files import Lacking, lacking, placed, unpack
 
 if TYPE_CHECKING:
+    from ..batch.identity import Contents
     from ..jobs import Job, Outcome
 
 __all__ = ["Asked", "answer", "remote_answer"]
@@ -29,7 +31,7 @@ class Asked:
 
     Attributes:
         job: its paths absolute.
-        marks: which field of the job names a file, and by what it is known (``_ray_files.mark``).
+        marks: by what the file of each field is known (``_ray_files.marks``).
         work: the function that does it, "module:name".
         threads: of each library.
     """
@@ -72,13 +74,21 @@ def answer(asked: Asked, board: Any, files: Mapping[str, Any]) -> Outcome | Lack
         board: the actor that takes notes of progress.
         files: field of the job -> Ray's reference to a ``_ray_files.Parcel``, for files that this node may lack.
     """
-    absent = lacking(asked.job, asked.marks)
+    absent = lacking(asked.job, asked.marks, _contents())
     if absent - set(files):
         return Lacking(platform.node(), tuple(sorted(absent)))
     with tempfile.TemporaryDirectory(prefix="onnxray-") as folder:
         where = {name: unpack(_fetched(files[name]), Path(folder) / name) for name in sorted(absent)}
         share = Share(threads=asked.threads)  # of the GPUs, Ray itself lets a worker see its own
         return _work(asked.work)(placed(asked.job, where), _notes(board, asked.job.key), share=share)
+
+
+@cache
+def _contents() -> Contents:
+    """This process's own, as the same pictures come with many jobs; it ends with the driver."""
+    from ..batch.identity import Contents
+
+    return Contents()
 
 
 def _fetched(reference: Any) -> Any:

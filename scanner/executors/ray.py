@@ -30,7 +30,7 @@ class Ray(Executor):
             for CUDA and none to the others.
         memory: bytes that one job may use, kept free for it on its node; 0 takes the limit of the job, if it has one.
         retries: new tries of a job after its node or its worker was lost.
-        in_flight: most jobs begun or waiting on the cluster; 0 for a few more than it can hold.
+        workers: most jobs begun or waiting on the cluster; 0 for a few more than it can hold.
         patience: seconds to wait for a node that can hold a job while there is none.
     """
 
@@ -39,7 +39,7 @@ class Ray(Executor):
     gpus: float = 0.0
     memory: int = 0
     retries: int = 3
-    in_flight: int = 0
+    workers: int = 0
     patience: float = 600.0
 
     def run(
@@ -65,7 +65,7 @@ class Ray(Executor):
     def _require_ranges(self) -> None:
         if self.cpus <= 0:
             raise OptionError(f"ray: expected cpus > 0, got {self.cpus}")
-        for name in ("gpus", "memory", "retries", "in_flight", "patience"):
+        for name in ("gpus", "memory", "retries", "workers", "patience"):
             if (value := getattr(self, name)) < 0:
                 raise OptionError(f"ray: expected {name} >= 0, got {value}")
         if self.gpus > 1 and self.gpus != int(self.gpus):

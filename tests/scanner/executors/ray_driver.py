@@ -1,5 +1,6 @@
 """A driver of its own for the tests: eight jobs, less those that an earlier one has written down as ended."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -14,11 +15,10 @@ def main(address: str, folder: str, ended: Path) -> None:
     model = Path(folder) / "model.onnx"
     model.write_bytes(b"weights")
     keys = [f"kill-{n}" for n in range(8)]
-    jobs = [
-        Job(key=key, name="slow 1", path=model, sha256="0" * 64, size_bytes=7) for key in keys if key not in done
-    ]
+    jobs = [Job(key=key, name="slow 1", path=model, sha256="0" * 64, size_bytes=7) for key in keys if key not in done]
     for job, outcome in Ray(address=address).run(jobs):
         assert outcome.report, outcome.error
+        assert folder not in json.loads(outcome.report)["sys.path"]
         with ended.open("a", encoding="utf-8") as file:
             file.write(job.key + "\n")
 
