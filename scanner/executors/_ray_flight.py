@@ -72,6 +72,7 @@ class Flight:
             self._fill(jobs)
             if not self._pending:
                 return
+            self._look()
             ended, _ = self._ray.wait(list(self._pending), num_returns=1, timeout=_TICK)
             self._board.tell({tried.job.key: tried.job for tried in self._pending.values()})
             for reference in ended:
@@ -80,8 +81,8 @@ class Flight:
                     yield tried.job, outcome
 
     def cancel(self) -> None:
-        """End whatever is under way."""
-        for reference in self._pending:
+        """End whatever is under way; without a connection, Ray has done so already."""
+        for reference in self._pending if self._ray.is_initialized() else ():
             with suppress(self._ray.exceptions.RayError):
                 self._ray.cancel(reference, force=True)
         self._pending.clear()
@@ -91,7 +92,7 @@ class Flight:
             if (job := next(jobs, None)) is None:
                 break
             self._submit(Try(job))
-        self._look()
+            self._look()
 
     def _look(self) -> None:
         """Count the nodes' room for the jobs under way, as nodes come and go."""

@@ -1,27 +1,34 @@
-"""A driver of its own for the tests: eight jobs, less those that an earlier one has written down as ended."""
+"""A driver of its own for the tests, to be killed: a batch of eight models with its store in the folder."""
 
 import json
 import sys
 from pathlib import Path
 
+from onnxray.scanner.batch import BatchOptions, Tally, Watcher, run_batch
+from onnxray.scanner.catalog import Catalog, Entry
 from onnxray.scanner.executors import _ray_flight
 from onnxray.scanner.executors.ray import Ray
-from onnxray.scanner.jobs import Job
+from onnxray.scanner.jobs import Job, Outcome
+from onnxray.scanner.store import Store
 
 
-def main(address: str, folder: str, ended: Path) -> None:
-    _ray_flight.WORK = "ray_fakes:work"
-    done = ended.read_text(encoding="utf-8").split() if ended.exists() else []
-    model = Path(folder) / "model.onnx"
+class Strict(Watcher):
+    """Looks at what has come back."""
+
+    def ended(self, job: Job, outcome: Outcome, tally: Tally) -> None:
+        assert not outcome.error, outcome.error
+        assert str(Path.cwd()) not in json.loads(outcome.report)["options"]["sys.path"]
+
+
+def main(address: str, folder: Path) -> None:
+    model = folder / "model.onnx"
     model.write_bytes(b"weights")
-    keys = [f"kill-{n}" for n in range(8)]
-    jobs = [Job(key=key, name="slow 1", path=model, sha256="0" * 64, size_bytes=7) for key in keys if key not in done]
-    for job, outcome in Ray(address=address).run(jobs):
-        assert outcome.report, outcome.error
-        assert folder not in json.loads(outcome.report)["sys.path"]
-        with ended.open("a", encoding="utf-8") as file:
-            file.write(job.key + "\n")
+    entries = tuple(Entry(f"slow 1 {n}", model, f"{n:064x}", 7) for n in range(8))
+    _ray_flight.WORK = "ray_fakes:work"
+    with Store.open(folder / "store.sqlite") as store:
+        tally = run_batch(Catalog(entries), store, Ray(address=address), BatchOptions(), Strict())
+    assert tally.done == 8
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from batch_fakes import report
 from onnxray.scanner.jobs import Job, Outcome
 from onnxray.scanner.work import Share
 
@@ -27,16 +28,17 @@ def note(job: Job, what: str) -> None:
 def work(job: Job, progress: Progress, *, share: Share) -> Outcome:
     """Take as many seconds as the job's name says, or die, or tell what is seen here."""
     note(job, "began")
-    what, _, seconds = job.name.partition(" ")
+    what, seconds = [*job.name.split(), "0"][:2]
     progress("half way", 0.5)
-    time.sleep(float(seconds or 0))
+    time.sleep(float(seconds))
     if what == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "raise":
         raise ValueError("no such thing")
     note(job, "ended")
     told = {"threads": share.threads, "memory": job.max_memory, "sys.path": sys.path}
-    return Outcome(report=json.dumps(told | seen(job)), worker=str(os.getpid()))
+    whole = json.loads(report(job.name)) | {"options": told | seen(job)}
+    return Outcome(report=json.dumps(whole), worker=str(os.getpid()))
 
 
 def seen(job: Job) -> dict[str, object]:

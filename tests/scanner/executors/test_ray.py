@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +27,13 @@ NAMESPACE = HERE.parents[2] / "build" / "namespace"
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra ray is not installed")
 
 
+@dataclass(frozen=True)
 class Scene:
-    """A cluster of a head and a second node, each with two cores, and the diary of its workers."""
+    """A cluster of a head, where this driver is, and a second node, each with two cores; the diary of its workers."""
 
-    def __init__(self, diary: Path) -> None:
-        library()  # imported as a run does
-        from ray.cluster_utils import Cluster
-
-        self.diary = diary
-        self.cluster = Cluster(head_node_args={"num_cpus": 2, "include_dashboard": False})
-        self.second = self.cluster.add_node(num_cpus=2)
+    cluster: Any
+    second: Any
+    diary: Path
 
     def lines(self) -> list[tuple[str, str, str, int]]:
         """What was done, to which job, by which node and process."""
@@ -49,19 +48,23 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     diary = tmp_path_factory.mktemp("cluster") / "diary.txt"
     with pytest.MonkeyPatch.context() as patch:
-        paths = [str(HERE), str(NAMESPACE), os.environ.get("PYTHONPATH", "")]
+        paths = [str(HERE), str(HERE.parent / "batch"), str(NAMESPACE), os.environ.get("PYTHONPATH", "")]
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
         patch.setenv("RAY_FAKES_DIARY", str(diary))
         patch.setenv("RAY_AUTH_MODE", "disabled")  # of this cluster, which lives for these tests alone
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # else they starve beside whatever else this machine does
         patch.setattr(_ray_flight, "WORK", "ray_fakes:work")
-        made = Scene(diary)
+        library()  # imported as a run does
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(head_node_args={"num_cpus": 2, "include_dashboard": False})
         try:
-            with connected(made.cluster.address):  # once, so that runs share worker processes, which take long to start
-                yield made
+            # Once, as worker processes take long to start; and while there is but the head to join.
+            with connected(cluster.address):
+                yield Scene(cluster, cluster.add_node(num_cpus=2), diary)
         finally:
-            made.cluster.shutdown()
+            cluster.shutdown()
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ def by_key(run: Iterator[tuple[Job, Outcome]]) -> dict[str, Outcome]:
 
 def told(outcome: Outcome) -> dict[str, Any]:
     assert not outcome.error
-    found: dict[str, Any] = json.loads(outcome.report)
+    found: dict[str, Any] = json.loads(outcome.report)["options"]
     return found
 
 
@@ -175,18 +178,28 @@ def test_closing_ends_what_is_running(scene: Scene, job: Callable[..., Job]) -> 
 @needs_ray
 def test_a_driver_that_is_killed_leaves_nothing_running_and_can_go_on(scene: Scene, tmp_path: Path) -> None:
     """The driver also looks after itself that the folder that it is in is no place for the workers' modules."""
-    ended = tmp_path / "ended.txt"
-    command = [sys.executable, str(HERE / "ray_driver.py"), str(scene.cluster.address), str(tmp_path), str(ended)]
+    command = [sys.executable, str(HERE / "ray_driver.py"), scene.cluster.address, str(tmp_path)]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path)
-    await_that(lambda: ended.exists() and len(ended.read_text().split()) >= 2)
+    await_that(lambda: len(stored(tmp_path)) >= 2)
     first.kill()
     assert first.communicate()[0] == b""
-    kept = ended.read_text().split()
-    running = [process for what, key, _, process in scene.lines() if key.startswith("kill-") and key not in kept]
+    kept = stored(tmp_path)
+    assert len(kept) < 8
+    running = [process for _, key, _, process in scene.lines() if len(key) == 64 and key not in kept]
     await_that(lambda: not any(map(alive, running)))
     assert subprocess.run(command, stdout=subprocess.PIPE, cwd=tmp_path, check=True, timeout=200).stdout == b""
-    assert sorted(ended.read_text().split()) == [f"kill-{n}" for n in range(8)]
+    assert len(stored(tmp_path)) == 8
     assert all(scene.done(key) == {"began": 1, "ended": 1} for key in kept)
+
+
+def stored(folder: Path) -> set[str]:
+    """The keys of the jobs that a driver's store has as done."""
+    path = folder / "store.sqlite"
+    if not path.exists():
+        return set()
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection, suppress(sqlite3.OperationalError):
+        return {key for (key,) in connection.execute("SELECT key FROM jobs WHERE state = 'done'")}
+    return set()
 
 
 @needs_ray
