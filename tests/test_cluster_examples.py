@@ -3,10 +3,13 @@
 import re
 import shlex
 import subprocess
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from onnxray.scanner.executors.ray import Ray
+from onnxray.scanner.registry import build
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 SLURM, KUBERNETES, RAY = (EXAMPLES / name for name in ("slurm.sbatch", "kubernetes.yaml", "ray.md"))
@@ -32,14 +35,15 @@ def parsed(command: str) -> dict[str, Any]:
 
     whole = re.sub(r"\$\(\((.*?)\)\)|\$\{?\w+\}?", "1", command.replace('"$SLURM_ARRAY_TASK_ID/$parts"', "3/16"))
     words = shlex.split(whole)[1:]
-    context, found = click.Context(main), main  # type: ignore[var-annotated]
+    context, found = click.Context(main), cast(click.Command, main)
     while isinstance(found, click.Group):
         name, inner, words = found.resolve_command(context, words)
         assert inner is not None, name
         found = inner
         if isinstance(found, click.Group) and not (words and words[0] in found.commands):
             break
-    return found.make_context(found.name, words, parent=context).params
+    params: dict[str, Any] = found.make_context(found.name, words, parent=context).params
+    return params
 
 
 @pytest.mark.parametrize("path", [SLURM, KUBERNETES, RAY, PAGE], ids=lambda path: path.name)
@@ -48,6 +52,13 @@ def test_our_command_line_understands_every_command(path: Path) -> None:
     assert len(found) >= 2
     for command in found:
         assert parsed(command), command
+        build(Ray, dict(re.findall(r"--set ray\.(\w+)=(\S+)", command)))
+
+
+def test_the_page_tells_every_option_of_ray_with_its_default() -> None:
+    rows = re.findall(r"^\| `ray\.(\w+)` \| (\S+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert build(Ray, {name: value.strip('"') for name, value in rows}) == Ray()
+    assert [name for name, _ in rows] == [field.name for field in fields(Ray)]
 
 
 def test_a_part_is_scanned_into_a_store_on_the_nodes_own_disk() -> None:

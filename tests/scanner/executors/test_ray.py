@@ -1,5 +1,6 @@
 """Jobs on a real Ray cluster: two nodes on this machine, one of which is killed in the middle."""
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -15,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from onnxray.models.bundled_files import bundled
+from onnxray.scanner.config import ScanOptions
 from onnxray.scanner.errors import ClusterError, OptionError
 from onnxray.scanner.executors import _ray_flight
 from onnxray.scanner.executors._ray_cluster import connected, library
 from onnxray.scanner.executors.ray import Ray
 from onnxray.scanner.jobs import Job, Outcome
+from onnxray.scanner.work import do
 
 HERE = Path(__file__).parent
 NAMESPACE = HERE.parents[2] / "build" / "namespace"
@@ -163,6 +167,24 @@ def test_a_node_with_another_version_is_named(
 def test_a_job_that_no_node_can_hold_is_not_waited_for_for_ever(scene: Scene, job: Callable[..., Job]) -> None:
     with pytest.raises(ClusterError, match="no node of the Ray cluster has had 1 CPU, 2 GPU for 1 seconds"):
         list(Ray(gpus=2.0, patience=1.0).run([job("large")]))
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_model_is_scanned_as_on_this_machine(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_ray_flight, "WORK", "onnxray.scanner.work:do")
+    model = bundled("trojaned.onnx")
+    options = ScanOptions(detectors=("last-layer",), samples=40)
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    one = Job(
+        key="real", name="the bundled one", path=model, data=bundled("samples.npz"), options=options,
+        sha256=digest, size_bytes=model.stat().st_size, max_memory=4 << 30,
+    )  # fmt: skip
+    there, here = by_key(Ray().run([one]))["real"], do(one)
+    reports = [json.loads(outcome.report) for outcome in (there, here)]
+    assert reports[0]["verdict"] == reports[1]["verdict"]
+    assert reports[0]["model"] == reports[1]["model"]
+    assert there.worker != here.worker
 
 
 @needs_ray
