@@ -28,9 +28,8 @@ def answer_view(answer: Answer, command: str) -> Group:
     if answer.report is not None:
         parts += [*_reasons(answer, answer.report), *_evidence(answer.report), *_unchecked(answer.report)]
     parts += _section("Facts", list(_facts(answer)))
-    if answer.files:
-        parts += [Text(f"\n{len(answer.files)} pictures and arrays: {command} --export DIR", "dim")]
     if answer.report is not None:
+        parts += _pictures(answer.report, command)
         parts += [Text(f"\n{answer.report.limits}", "italic")]
     return Group(*parts)
 
@@ -114,6 +113,13 @@ def _facts(answer: Answer) -> Iterator[tuple[str, str]]:
     if answer.repair is not None:
         done = "repaired" if answer.repair.get("repaired") else "no repair worked"
         yield "repair", f"{done}: {answer.repair.get('output') or answer.repair.get('reason')}"
+
+
+def _pictures(report: Contract, command: str) -> Iterator[RenderableType]:
+    listed = [evidence.artifacts for evidence in report.evidence] + [proof.artifacts for proof in report.proofs]
+    named = {path for artifacts in listed for path in artifacts.values()}
+    if named:
+        yield Text(f"\n{len(named)} pictures and arrays: {command} --export DIR", "cyan")
 
 
 def _section(title: str, lines: list[tuple[str, str]]) -> list[RenderableType]:

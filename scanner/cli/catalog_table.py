@@ -110,16 +110,24 @@ def unread_view(rows: Sequence[Row]) -> Iterator[RenderableType]:
         symbol, colour = LOOKS[row.label]
         code = "" if row.code in ("", "error") else f"  {row.code}"
         yield Text.assemble("  ", (symbol, colour), " ", (row.name, "bold"), code, overflow="fold")
-        yield Padding(Text(row.why, overflow="fold"), (0, 0, 0, 4))
+        yield Padding(Text(_without_name(row), overflow="fold"), (0, 0, 0, 4))
     left = Counter(row.code for row in listed[_MOST_UNREAD:])
     if left:
         codes = ", ".join(f"{n} {code}" for code, n in left.most_common())
         yield Text(f"  … and {left.total()} more ({codes}); -f csv or json lists all", "dim")
 
 
+def _without_name(row: Row) -> str:
+    """Why, without the file's name in front, which stands above it."""
+    file, colon, why = row.why.partition(": ")
+    return why if colon and file.endswith(row.name.rpartition("/")[2]) else row.why
+
+
 def _sums(rows: Sequence[Row]) -> Iterator[RenderableType]:
     counted = Counter(row.label for row in rows)
-    yield Text.assemble("\n", (f"{len(rows)} model{'' if len(rows) == 1 else 's'}", "bold underline"))
+    named = len(rows) + sum(row.others for row in rows)
+    title = f"{len(rows)} model{'' if len(rows) == 1 else 's'}"
+    yield Text.assemble("\n", (title, "bold underline"), (f"  under {named} names" if named > len(rows) else "", "dim"))
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right")
     table.add_column(no_wrap=True)

@@ -13,9 +13,9 @@ __all__ = ["LOOKS", "WORST_FIRST", "shown", "terminal"]
 LOOKS = {
     "backdoored": ("✖", "red"),
     "suspicious": ("▲", "yellow"),
+    "inconclusive": ("?", "magenta"),
     "error": ("!", "magenta"),
     "not scanned": ("–", "magenta"),
-    "inconclusive": ("?", "magenta"),
     "waiting": ("·", "dim"),
     "clean": ("✔", "green"),
 }
