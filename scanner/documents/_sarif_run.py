@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from ..answers import Answer, State
+from ._moments import iso, moment
 from ._places import location_of
 from ._sarif_rules import Rules
 from ._sarif_text import message
 
-__all__ = ["NOTIFICATIONS", "artifacts_of", "moment", "notifications_of", "span"]
+__all__ = ["NOTIFICATIONS", "artifacts_of", "notifications_of", "span"]
 
 Object = dict[str, Any]
 
@@ -66,7 +67,7 @@ def _notification(answer: Answer, kind: str, text: str, place: Object) -> Object
         "level": _KINDS[kind][0],
         "message": message(text),
         "locations": [{"physicalLocation": {"artifactLocation": place}}],
-        **({"timeUtc": _iso(ended)} if ended else {}),
+        **({"timeUtc": iso(ended)} if ended else {}),
     }
 
 
@@ -74,19 +75,6 @@ def span(answer: Answer) -> tuple[str, str] | None:
     """When the scan began and ended, ISO 8601 in UTC; None where that is not known."""
     ended = moment(answer.ended)
     try:
-        return (_iso(ended - timedelta(seconds=answer.seconds)), _iso(ended)) if ended else None
+        return (iso(ended - timedelta(seconds=answer.seconds)), iso(ended)) if ended else None
     except OverflowError:  # longer than there are years
         return None
-
-
-def moment(text: str) -> datetime | None:
-    """The moment that a text in ISO 8601 means; None where it means none. Without a zone it is UTC."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-
-
-def _iso(when: datetime) -> str:
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -172,13 +172,11 @@ def reason_codes() -> Iterator[str]:
     """Every literal that stands where a reason's code does: first of a pair whose second is a sentence."""
     for file in ("verdict", "poisoning", "scoring", "shifts", "static_stage"):
         for node in ast.walk(ast.parse((Path(scanner_file).parent / f"{file}.py").read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Tuple) and len(node.elts) == 2 and isinstance(node.elts[0], ast.Constant):
-                code, says = node.elts
-                sentence = isinstance(says, ast.JoinedStr) or (
-                    isinstance(says, ast.Constant) and " " in str(says.value)
-                )
-                if sentence and isinstance(code.value, str):
-                    yield code.value
+            match node:
+                case ast.Tuple(elts=[ast.Constant(value=str(code)), ast.JoinedStr()]):
+                    yield code
+                case ast.Tuple(elts=[ast.Constant(value=str(code)), ast.Constant(value=str(says))]) if " " in says:
+                    yield code
 
 
 def test_every_reason_of_the_verdict_is_a_rule() -> None:
