@@ -13,6 +13,8 @@ from . import Entry, Unscanned
 from .archives import models_in_archive
 from .folders import Folders
 from .formats import source
+from .hub import models_on_hub
+from .hub_address import is_address
 from .naming import printable
 from .unpacking import is_archive
 
@@ -41,6 +43,9 @@ class Finder:
         Raises:
             OnnxrayError: it names nothing.
         """
+        if is_address(text):
+            yield from models_on_hub(text, self.cache, self.told)
+            return
         for name in _expanded(text, root or Path()):
             path = ((root or Path()) / name).absolute()
             if path.is_dir():

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["astray", "is_repository", "origin", "snapshots"]
+__all__ = ["astray", "cache_folder", "cached", "is_repository", "origin", "point", "snapshots"]
 
 _PREFIX = "models--"
 _LONGEST_REF = 256
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Where the hub's own library keeps its downloads."""
+    if given := environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(given).expanduser()
+    usual = Path(environment.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    return Path(environment.get("HF_HOME") or usual).expanduser() / "hub"
+
+
+def cached(cache: Path, repository: str, revision: str) -> Path | None:
+    """The snapshot of a revision, if it is in the cache.
+
+    Raises:
+        OSError: the cache cannot be read.
+    """
+    folder = cache / f"{_PREFIX}{repository.replace('/', '--')}"
+    ref = folder / "refs" / revision
+    snapshot = folder / "snapshots" / (_text(ref) if ref.is_file() else revision)
+    return snapshot if snapshot.parent.name == "snapshots" and snapshot.is_dir() else None
 
 
 def is_repository(folder: Path) -> bool:
@@ -42,6 +63,18 @@ def astray(path: Path) -> bool:
     """Whether a file of a snapshot is a link that leaves its repository, as no download makes it."""
     snapshot = next((p for p in path.parents if p.parent.name == "snapshots"), None)
     return snapshot is not None and not path.resolve().is_relative_to(snapshot.parent.parent.resolve())
+
+
+def point(snapshot: Path, revision: str) -> None:
+    """Note that a branch or tag stands for this snapshot, as the hub's own library does.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    ref = snapshot.parent.parent / "refs" / revision
+    if revision != snapshot.name:
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(snapshot.name)
 
 
 def _text(ref: Path) -> str:

@@ -11,7 +11,9 @@ from typing import IO
 
 from ..errors import OnnxrayError
 
-__all__ = ["Archive", "BadArchive", "BadMember", "Member", "checked", "copy", "normal", "require_no_bomb"]
+__all__ = [
+    "Archive", "BadArchive", "BadMember", "Member", "checked", "copy", "normal", "require_no_bomb", "unsafe_name",
+]  # fmt: skip
 
 MOST_MEMBERS = 200_000
 _RATIO = 200  # deflate reaches 1,032; weights hardly 10
@@ -89,23 +91,24 @@ def checked(members: Iterable[Member]) -> list[Member]:
     return [_judged(member, count[normal(member.name)]) for member in found]
 
 
+def unsafe_name(name: str) -> str:
+    """Why a name that somebody else chose is no file below a folder; "" if it is one."""
+    path, other = PurePosixPath(name), PureWindowsPath(name)
+    if not name.isprintable():
+        return "its name has control characters"
+    if path.anchor or other.anchor:
+        return "its name is an absolute path"
+    if ".." in (*path.parts, *other.parts):
+        return "its name leads out of its folder"
+    long = len(name.encode()) > _LONGEST or max((len(p.encode()) for p in path.parts), default=0) > _LONGEST_PART
+    return "its name is too long or empty" if long or not 0 < len(path.parts) <= _DEEPEST else ""
+
+
 def _judged(member: Member, count: int) -> Member:
-    path, other = PurePosixPath(member.name), PureWindowsPath(member.name)
-    if not member.name.isprintable():
-        why = "its name has control characters"
-    elif path.anchor or other.anchor:
-        why = "its name is an absolute path"
-    elif ".." in (*path.parts, *other.parts):
-        why = "its name leads out of the archive"
-    elif not path.parts or len(path.parts) > _DEEPEST or len(member.name.encode()) > _LONGEST:
-        why = "its name is too long or empty"
-    elif count > 1:
+    why = unsafe_name(member.name)
+    if not why and count > 1:
         why = "the archive has more than one member of this name"
-    elif max(len(part.encode()) for part in path.parts) > _LONGEST_PART:
-        why = "its name is too long or empty"
-    else:
-        return member
-    return replace(member, refused=f"{why}; do not trust this archive", hostile=True)
+    return replace(member, refused=f"{why}; do not trust this archive", hostile=True) if why else member
 
 
 def require_no_bomb(unpacked: int, packed: int, error: type[OnnxrayError]) -> None:
