@@ -152,8 +152,6 @@ def online(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_only_models_and_what_belongs_to_them_is_downloaded(
     tmp_path: Path, online: pytest.MonkeyPatch, serving: Serving
 ) -> None:
-    tmp_path: Path, online: pytest.MonkeyPatch, serving: Serving
-) -> None:
     with serving(FILES) as endpoint:
         online.setenv("HF_ENDPOINT", endpoint.url)
         catalog = inventory(["hf://org/repo@main"], cache=tmp_path / "hub")
@@ -171,8 +169,6 @@ def test_only_models_and_what_belongs_to_them_is_downloaded(
 
 
 def test_an_endpoint_that_misbehaves_costs_only_what_it_spoils(
-    tmp_path: Path, online: pytest.MonkeyPatch, serving: Serving
-) -> None:
     tmp_path: Path, online: pytest.MonkeyPatch, serving: Serving
 ) -> None:
     files = {"a.onnx": TINY, "b.onnx": TINY + b"b", "c.onnx": outsourced("c.data"), "c.data": bytes(16)}
