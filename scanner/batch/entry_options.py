@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -16,9 +17,8 @@ from ..domain_overrides import DomainOverrides
 from ..errors import OptionError
 from ..registry import names
 
-__all__ = ["DETECTORS", "checked", "options_of"]
+__all__ = ["checked", "detectors", "options_of"]
 
-DETECTORS = "onnxray.scanner.detectors"
 _DEVICES = ("auto", "cpu", "cuda")
 _MOST_SEED = 1 << 31
 
@@ -53,9 +53,15 @@ def checked(options: ScanOptions) -> ScanOptions:
         raise OptionError(f"expected a device among {', '.join(_DEVICES)}, got {options.device!r}")
     if options.max_seconds is not None and not 0 < options.max_seconds < math.inf:
         raise OptionError(f"expected max_seconds above 0, got {options.max_seconds}")
-    if wrong := sorted({*options.detectors, *options.settings} - set(names(DETECTORS))):
-        raise OptionError(f"there is no detector {wrong[0]!r}; there are {', '.join(names(DETECTORS))}")
+    if wrong := sorted({*options.detectors, *options.settings} - set(detectors())):
+        raise OptionError(f"there is no detector {wrong[0]!r}; there are {', '.join(detectors())}")
     return options
+
+
+@cache
+def detectors() -> tuple[str, ...]:
+    """The ids of all that are installed."""
+    return tuple(names("onnxray.scanner.detectors"))
 
 
 def _replaced(usual: ScanOptions, told: Mapping[str, object]) -> ScanOptions:

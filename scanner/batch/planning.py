@@ -12,9 +12,8 @@ from ..catalog import Catalog, Entry
 from ..config import ScanOptions
 from ..errors import OnnxrayError, OptionError, SamplesError
 from ..jobs import Job
-from ..registry import names
 from ..version import __version__
-from .entry_options import DETECTORS, checked, options_of
+from .entry_options import checked, detectors, options_of
 from .identity import Contents
 
 __all__ = ["BatchOptions", "Plan", "plan"]
@@ -108,7 +107,7 @@ def _job(entry: Entry, batch: BatchOptions, contents: Contents) -> Job:
 def _key(entry: Entry, options: ScanOptions, pictures: tuple[Path | None, ...], contents: Contents) -> str:
     told = asdict(options) | {
         "calibration": _calibration(options, entry, contents),
-        "detectors": list(options.detectors) or names(DETECTORS),
+        "detectors": options.detectors or detectors(),
         "settings": {n: {o: str(v) for o, v in values.items()} for n, values in options.settings.items()},
     }
     parts = {
