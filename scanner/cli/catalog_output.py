@@ -58,7 +58,7 @@ class Output:
         judging = Judging(self._policy)
         answers = judging.over(self._answers(form not in _WITHOUT_FILES))
         if form not in _TABLE:
-            print_document(form, answers)
+            print_document(form, answers, self._policy)
             return told(judging)
         rows = [row_of(answer, accepted(answer)) for answer in answers]
         self._worst = min((row for row in rows if row.score is not None), key=worst_first, default=None)
@@ -81,7 +81,7 @@ class Output:
     def write_document(self, form: str, path: Path) -> ExitCode:
         """Write the document into a file, and judge the answers."""
         judging = Judging(self._policy)
-        write_document(form, judging.over(self._answers(form not in _WITHOUT_FILES)), path)
+        write_document(form, judging.over(self._answers(form not in _WITHOUT_FILES)), path, self._policy)
         return told(judging)
 
     def write(self, folder: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import rich_click as click
 
 from ..registry import build, names, plugins
@@ -15,6 +17,7 @@ from .whole_file import write_whole
 
 if TYPE_CHECKING:
     from ..answers import Answer
+    from ..policy import Policy
 
 __all__ = ["check_many", "document_of", "for_terminals", "print_document", "write_document"]
 
@@ -48,23 +51,32 @@ def check_many(form: str) -> None:
         raise click.UsageError(f"-f {form} shows one model; expected for many one of {', '.join(sorted(set(able)))}")
 
 
-def _pieces(form: str, answers: Iterable[Answer]) -> Iterator[bytes]:
+def _pieces(form: str, answers: Iterable[Answer], policy: Policy | None) -> Iterator[bytes]:
     from ..documents import Document
 
     plugin = plugins(DOCUMENTS, Document)[document_of(form)]  # type: ignore[type-abstract]
-    return (piece.encode("utf-8", "backslashreplace") for piece in build(plugin, {}).render(answers))
+    shared = [field.name for field in fields(plugin) if hasattr(policy, field.name)]  # type: ignore[arg-type]
+    document = build(plugin, msgspec.to_builtins({name: getattr(policy, name) for name in shared}))
+    return (piece.encode("utf-8", "backslashreplace") for piece in document.render(answers))
 
 
-def print_document(form: str, answers: Iterable[Answer]) -> None:
-    """Write the document to standard output, piece by piece."""
-    for piece in _pieces(form, answers):
+def print_document(form: str, answers: Iterable[Answer], policy: Policy | None = None) -> None:
+    """Write the document to standard output, piece by piece.
+
+    Args:
+        policy: what fails; a document's options that are named like the policy's are the same.
+    """
+    for piece in _pieces(form, answers, policy):
         click.echo(piece, nl=False)
 
 
-def write_document(form: str, answers: Iterable[Answer], path: Path) -> None:
+def write_document(form: str, answers: Iterable[Answer], path: Path, policy: Policy | None = None) -> None:
     """Write the document into a file, which is there as a whole or not at all.
+
+    Args:
+        policy: see ``print_document``.
 
     Raises:
         OnnxrayError: the file cannot be written.
     """
-    write_whole(path, _pieces(form, answers))
+    write_whole(path, _pieces(form, answers, policy))

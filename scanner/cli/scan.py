@@ -94,7 +94,10 @@ def _scan_one(context: click.Context, model: Path, form: str, flags: dict[str, A
     if form in names(FORMATS):
         click.echo(_rendered(form, report, artifacts).encode())
     else:
-        print_document(form, [answer])
+        from ..policy import Judging
+
+        policy = policy_of(flags)
+        print_document(form, Judging(policy).over([answer]), policy)
     if not flags["quiet"] and form != "text" and artifacts.folder:
         click.echo(f"onnxray: report and pictures are in {artifacts.folder}", err=True)
     if problem:

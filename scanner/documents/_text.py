@@ -10,6 +10,8 @@ def visible(text: str, limit: int = 1000) -> str:
 
     Two names that differ stay different but for what is cut; control and direction characters do nothing.
     """
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    shown = text
+    if not text.isprintable():
+        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     half = (limit - 1) // 2
     return shown if len(shown) <= limit else f"{shown[:half]}…{shown[-half:]}"
