@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf, isfinite
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
@@ -13,7 +14,10 @@ from ..findings import Evidence, Rate, Report
 from ._triggers import lowest_success
 from ._words import class_name, percent
 
-__all__ = ["class_table", "is_share", "left_out"]
+__all__ = ["ROWS", "class_table", "is_share", "left_out"]
+
+if TYPE_CHECKING:
+    from .. import contract
 
 ROWS = 12  # classes shown, unless more are flagged
 NOMINATED = 3  # of a method that recovers no trigger
@@ -71,7 +75,7 @@ def _heading(evidence: Evidence) -> str:
     return "% strength" if "strength" in evidence.statistic else "% of picture"
 
 
-def is_share(evidence: Evidence) -> bool:
+def is_share(evidence: Evidence | contract.Evidence) -> bool:
     """Whether the statistic is the size of a trigger as a share of the picture."""
     return any(word in evidence.statistic for word in ("share", "fraction"))
 
