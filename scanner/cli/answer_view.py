@@ -11,8 +11,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from ...converters.facts import shown
 from ...converters.messages import one_line
-from ..reports._words import class_label, meaning, percent
+from ..reports._words import class_label, file_size, meaning, percent
 from .terminal import LOOKS
 
 if TYPE_CHECKING:
@@ -77,12 +78,15 @@ def _evidence(report: Contract) -> Iterator[RenderableType]:
             one_line(evidence.detector, 60), f"{evidence.score:.2f}", Text(flagged), f"{evidence.seconds:.0f} s"
         )
     yield Padding(table, (0, 0, 0, 2))
-    attacks = list(_attacks(report))
-    yield from _section("Recovered triggers, on held-out pictures", attacks) if attacks else ()
+    of_whom = "Recovered triggers" if report.verdict.targets else "Best triggers of any class; none is accused"
+    yield from _section(f"{of_whom}, on held-out pictures", list(_attacks(report)))
 
 
 def _attacks(report: Contract) -> Iterator[tuple[str, str]]:
+    targets = report.verdict.targets or range(report.model.classes)
     for attack in report.evaluation.attacks if report.evaluation else ():
+        if attack.target not in targets:
+            continue  # a patch that is large enough takes over any class
         rate = attack.hits / attack.trials if attack.trials else 0.0
         size = f"covers {percent(attack.mask_fraction)} of the picture"
         yield (
@@ -102,8 +106,8 @@ def _facts(answer: Answer) -> Iterator[tuple[str, str]]:
     if report := answer.report:
         model, evaluation = report.model, report.evaluation
         convention = f", {model.input.preprocessing.name}" if model.input.preprocessing else ""
-        yield "input", f"{model.input.name} {model.input.shape}{convention}"
-        yield "file", f"{model.bytes} bytes, {model.producer or 'unknown producer'}, opset {model.opset}"
+        yield "input", f"{model.input.name} {shown(tuple(model.input.shape))}{convention}"
+        yield "file", f"{file_size(model.bytes)}, {model.producer or 'unknown producer'}, opset {model.opset}"
         if evaluation:
             yield "accuracy", f"{percent(evaluation.clean_accuracy)} on {evaluation.samples} held-out pictures"
         yield "checked", ", ".join(c.check for c in report.coverage if c.status == "ran")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
+from click.core import ParameterSource
 
 from ..registry import names
 from .flags import PATH
@@ -52,6 +53,7 @@ _FLAGS = (
         "--executor",
         type=click.Choice(names(EXECUTORS)),
         metavar="ID",
+        is_eager=True,  # before --set
         help=f"Who does the work: {' or '.join(names(EXECUTORS))}. Options: --set ID.OPTION=VALUE.",
     ),
     _batch(
@@ -72,6 +74,7 @@ def batch_flags(command: Command) -> Command:
     return command
 
 
-def asks_for_batch(flags: Mapping[str, Any]) -> bool:
-    """Whether a flag was given that only a batch understands."""
-    return any(flags[name] for name in _NAMES)
+def asks_for_batch(context: click.Context) -> bool:
+    """Whether a flag was given in this call, not in a file, that only a batch understands."""
+    given = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    return any(context.get_parameter_source(name) in given for name in _NAMES)

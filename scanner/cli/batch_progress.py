@@ -40,7 +40,7 @@ class BatchProgress(Watcher):
         """See ``Watcher``."""
         self.state.planned(tally)
         if tally.reused:
-            self._line(f"onnxray: {tally.reused} of {tally.total} models are known from before")
+            self._line(f"onnxray: {tally.reused} of {tally.total - tally.unscanned} scans are known from before")
 
     def began(self, job: Job) -> None:
         """See ``Watcher``."""

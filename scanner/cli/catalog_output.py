@@ -93,13 +93,13 @@ class Output:
     def next_steps(self, folder: Path | None) -> Iterator[str]:
         """Where everything is, and what to type next."""
         yield f"Kept in {one_line(self._store)}; the same command again goes on from there."
-        if folder:
-            page = folder / "index.html"
+        page = folder / "index.html" if folder else None
+        if page:
             yield f"Reports and pictures are in {one_line(folder)}" + (f"; open {page}" if page.exists() else "")
-        yield "Next:"
-        if self._worst is not None:
-            yield f"  {self._command()} --show {shlex.quote(self._worst.name)}"
-        yield f"  {self._command()} -f html -o catalog.html"
+        steps = [f"--show {shlex.quote(self._worst.name)}"] if self._worst is not None else []
+        if "html" in names(DOCUMENTS) and not page:
+            steps.append("-f html -o catalog.html")
+        yield from (["Next:", *(f"  {self._command()} {step}" for step in steps)] if steps else [])
 
     def _command(self) -> str:
         return "onnxray results" + ("" if self._store == DEFAULT_STORE else f" {shlex.quote(str(self._store))}")

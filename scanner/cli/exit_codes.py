@@ -9,15 +9,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 import rich_click as click
 from click.exceptions import Exit
 
-if TYPE_CHECKING:
-    from ..findings import Label
-
-__all__ = ["DEBUG", "ExitCode", "exit_code", "exits"]
+__all__ = ["DEBUG", "RANKS", "ExitCode", "exits"]
 
 DEBUG = "onnxray.debug"
 """Key of click's ``Context.meta``: whether an unexpected error shows its traceback."""
@@ -37,21 +33,6 @@ class ExitCode(IntEnum):
     NOTHING = 3
     USAGE = 4
     INTERRUPTED = 130
-
-
-def exit_code(label: Label, *, fail_on: str, exit_zero: bool, allow_inconclusive: bool) -> ExitCode:
-    """The exit code of one finished scan.
-
-    Args:
-        fail_on: the mildest of ``RANKS`` that counts as found.
-        exit_zero: what was found does not fail the command; inconclusive still does.
-        allow_inconclusive: "could not check" passes.
-    """
-    if label == "inconclusive":
-        return ExitCode.PASS if allow_inconclusive else ExitCode.ERROR
-    if label in RANKS and RANKS.index(label) >= RANKS.index(fail_on) and not exit_zero:
-        return ExitCode.FOUND
-    return ExitCode.PASS
 
 
 @contextmanager

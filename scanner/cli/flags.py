@@ -146,15 +146,17 @@ _INPUT = (
     _input("--scores", metavar="NAME", help="The output that holds the scores, where the file has several."),
 )
 
+_FORMS = sorted({*names(FORMATS), *names(DOCUMENTS)})
 _OUTPUT = (
     _output(
         "-f",
         "--format",
         "form",
-        type=click.Choice(sorted({*names(FORMATS), *names(DOCUMENTS)})),
+        type=click.Choice(_FORMS),
+        metavar="FORM",
         default="text",
         show_default=True,
-        help="What standard output gets.",
+        help=f"What standard output gets: {', '.join(_FORMS[:-1])} or {_FORMS[-1]}.",
     ),
     _output(
         "-o",

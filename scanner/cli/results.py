@@ -18,6 +18,7 @@ from .terminal import WORST_FIRST
 
 __all__ = ["results"]
 
+_FORMS = ["table", "json", *names(DOCUMENTS)]
 SORTS = {"worst": "label", "name": "name", "score": "score", "seconds": "seconds", "size": "size", "ended": "ended"}
 
 
@@ -50,12 +51,17 @@ _what = partial(click.option, panel="Output")
     "--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), metavar="DAY",
     help="Only what was scanned from this day on, in UTC.",
 )  # fmt: skip
-@_which("--sort", type=click.Choice(tuple(SORTS)), help="Order; the worst first in a table, else by name.")
+@_which(
+    "--sort",
+    type=click.Choice(tuple(SORTS)),
+    metavar="ORDER",
+    help=f"{', '.join(SORTS)}; if left out, a table has the worst first, all else goes by name.",
+)
 @_which("--limit", type=click.IntRange(min=1), metavar="N", help="No more than the first N.")
 @_which("--show", metavar="MODEL", help="The whole report of one model: its name, the end of it, or its sha256.")
 @_what(
-    "-f", "--format", "form", type=click.Choice(["table", "json", *names(DOCUMENTS)]), default="table",
-    show_default=True, help="What comes out; json is one object a line, as jsonl, and with --show one object.",
+    "-f", "--format", "form", type=click.Choice(_FORMS), metavar="FORM", default="table", show_default=True,
+    help=f"What comes out: {', '.join(_FORMS)}; json is as jsonl, one object a line, and with --show one object.",
 )  # fmt: skip
 @_what("-o", "--output", type=PATH, metavar="FILE", help="Write it into a file, in one step.")
 @_what("--export", type=PATH, metavar="DIR", help="Write reports and pictures there, a folder for each model.")
@@ -78,7 +84,7 @@ def results(context: click.RichContext, /, store: Path, form: str, output: Path 
 
     \b
     Exit codes:
-      0    shown
+      0    shown; with --check whatever a scan of these models would end with
       2    the store or a file cannot be read or written
       3    no such model
       4    wrong usage

@@ -27,7 +27,7 @@ _FLAGS = (
         type=float,
         callback=_bytes,
         metavar="GIB",
-        help="What the scan's process may use; three quarters of the machine's memory if left out.",
+        help="What a scan's process may use, each of many; three quarters of the machine's memory if left out.",
     ),
     _sandbox(
         "--no-sandbox",

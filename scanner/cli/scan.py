@@ -72,7 +72,7 @@ def scan(context: click.RichContext, /, paths: tuple[str, ...], form: str, **fla
       130  interrupted
     """
     for_terminals(form)
-    model = None if asks_for_batch(flags) else one_model(paths)
+    model = None if asks_for_batch(context) else one_model(paths)
     flags["data"], flags["training_data"] = (
         flags[name] and existing(flags[name]) for name in ("data", "training_data")
     )

@@ -108,7 +108,8 @@ def _run(catalog: Catalog, store: Store, executor: Executor, batch: BatchOptions
             run_batch(catalog, store, executor, batch, watcher)
     except KeyboardInterrupt:
         now, where = watcher.state.snapshot(), one_line(store.path)
-        done = f"{now.settled} of {now.total} models are done and kept in {where}"
+        none = now.labels.get("not scanned", 0)
+        done = f"{now.settled - none} of {now.total - none} scans are done and kept in {where}"
         click.echo(f"onnxray: interrupted: {done}; the same command goes on from there", err=True)
         raise Exit(ExitCode.INTERRUPTED) from None
 

@@ -64,7 +64,7 @@ def test_the_same_command_again_scans_nothing_and_says_the_same(zoo: Path, worke
     first, again = onnxray("scan", "zoo"), onnxray("scan", "zoo")
     assert len(workers.jobs) == 3
     assert again.stdout == first.stdout
-    assert "3 of 4 models are known from before" in again.stderr
+    assert "3 of 3 scans are known from before" in again.stderr
     onnxray("scan", "zoo", "--retry")
     assert [job.name for job in workers.jobs[3:]] == ["zoo/odd.onnx"]
 
@@ -189,7 +189,7 @@ def test_an_interrupt_says_what_is_kept_and_the_next_run_goes_on(zoo: Path, work
     workers.stop_after = 1
     result = onnxray("scan", "zoo")
     assert (result.exit_code, result.stdout) == (ExitCode.INTERRUPTED, "")
-    told = f"interrupted: 2 of 4 models are done and kept in {STORE}; the same command goes on from there"
+    told = f"interrupted: 1 of 3 scans are done and kept in {STORE}; the same command goes on from there"
     assert told in result.stderr
     workers.stop_after = 10
     assert onnxray("scan", "zoo").exit_code == ExitCode.FOUND
@@ -256,6 +256,19 @@ def test_names_cannot_repaint_the_terminal(here: Path, workers: Any, onnxray: Ru
         result = onnxray("scan", "zoo", *flags)
         assert "[bold]x.onnx" in result.stdout
         assert not {"\x1b", "\u202e"} & set(result.output)
+
+
+def test_what_a_file_sets_makes_no_batch_of_one_model(
+    zoo: Path, workers: Any, onnxray: Run, monkeypatch: pytest.MonkeyPatch, clean: Report
+) -> None:
+    monkeypatch.setattr("onnxray.scanner.pipeline.scan", lambda **arguments: clean)
+    command = ("scan", "zoo/clean-a.onnx", "--no-sandbox", "-f", "json")
+    Path("onnxray.toml").write_text('[scan]\nstore = "s.sqlite"\nworkers = 2\n')
+    assert json.loads(onnxray(*command).stdout)["model"]["path"] == "suspects/fashion.onnx"
+    assert not workers.jobs
+    onnxray("scan", "zoo")
+    assert len(workers.jobs) == 3
+    assert Path("s.sqlite").exists()
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_plain_lines_are_one_a_model_and_a_summary_now_and_then() -> None:
     clock, lines = Clock(), list[str]()
     watcher = PlainProgress(lines.append, clock)
     watcher.planned(START)
-    assert lines == ["onnxray: 3 of 10 models are known from before"]
+    assert lines == ["onnxray: 3 of 9 scans are known from before"]
     for second in range(50):
         clock.now = 100.0 + second
         watcher.moved(job("a"), "searching", second / 50)
