@@ -75,6 +75,5 @@ def batch_flags(command: Command) -> Command:
 
 
 def asks_for_batch(context: click.Context) -> bool:
-    """Whether a flag was given in this call, not in a file, that only a batch understands."""
-    given = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-    return any(context.get_parameter_source(name) in given for name in _NAMES)
+    """Whether a flag was given in this call, not in a file or the environment, that only a batch understands."""
+    return any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in _NAMES)

@@ -263,6 +263,7 @@ def test_what_a_file_sets_makes_no_batch_of_one_model(
 ) -> None:
     monkeypatch.setattr("onnxray.scanner.pipeline.scan", lambda **arguments: clean)
     command = ("scan", "zoo/clean-a.onnx", "--no-sandbox", "-f", "json")
+    monkeypatch.delenv("ONNXRAY_NO_CONFIG", raising=False)
     Path("onnxray.toml").write_text('[scan]\nstore = "s.sqlite"\nworkers = 2\n')
     assert json.loads(onnxray(*command).stdout)["model"]["path"] == "suspects/fashion.onnx"
     assert not workers.jobs
