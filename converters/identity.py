@@ -28,11 +28,13 @@ class Identity:
         sha256: of the file's bytes followed by those of its external data files. Where the file is damaged, or names
             data that it may not have, of its own bytes alone: ``load`` refuses it.
         size_bytes: of all that was hashed.
+        own: sha256 of the file's bytes alone.
         data: the files of external data, in order.
     """
 
     sha256: str
     size_bytes: int
+    own: str
     data: tuple[Place, ...] = ()
 
 
@@ -52,7 +54,7 @@ def identity(path: Path, max_bytes: int = MAX_BYTES) -> Identity:
         size += len(chunk)
         marked = marked or _MARK in chunk or _MARK in tail + chunk[: len(_MARK)]
         tail = chunk[-len(_MARK) :]
-    own = Identity(total.hexdigest(), size)
+    own = Identity(total.hexdigest(), size, total.hexdigest())
     if not marked:
         return own
     try:
@@ -65,7 +67,7 @@ def identity(path: Path, max_bytes: int = MAX_BYTES) -> Identity:
         raise
     except (ModelError, WireError):
         return own
-    return Identity(total.hexdigest(), size, places)
+    return Identity(total.hexdigest(), size, own.own, places)
 
 
 def data_of(path: Path, content: bytes) -> tuple[Place, ...]:

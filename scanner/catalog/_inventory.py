@@ -13,6 +13,7 @@ from .hashing import hash_all
 from .manifest import named_by
 from .manifest_files import is_manifest
 from .naming import unlike
+from .zoo_manifest import is_zoo_manifest, named_by_zoo
 
 __all__ = ["inventory"]
 
@@ -32,7 +33,8 @@ def inventory(
 
     Args:
         paths: files, folders, patterns such as ``models/**/*.onnx``, archives, manifests, and hf://ORG/REPOSITORY.
-        manifest: a catalog.toml or catalog.csv besides; what manifests say of a model counts before a path's.
+        manifest: a catalog.toml, catalog.csv or ONNX_HUB_MANIFEST.json besides; what manifests say of a model counts
+            before what a path does.
         told: called with what is left out on purpose, a line each.
         cache: folder for downloads; None for Hugging Face's own.
 
@@ -40,12 +42,19 @@ def inventory(
         OnnxrayError: a path that names nothing, or a manifest that cannot be read.
     """
     finder = Finder(told, cache)
-    manifests = [*([manifest] if manifest else []), *(Path(path) for path in paths if is_manifest(path))]
-    named = [item for path in dict.fromkeys(manifests) for item in named_by(path, finder.models)]
-    drafts = _once(named, (item for path in paths if not is_manifest(path) for item in finder.models(path)))
+    listed = [path for path in paths if is_manifest(path) or is_zoo_manifest(Path(path))]
+    manifests = dict.fromkeys([*([manifest] if manifest else []), *map(Path, listed)])
+    named = [item for path in manifests for item in _of_manifest(path, finder)]
+    drafts = _once(named, (item for path in paths if path not in listed for item in finder.models(path)))
     results = [*hash_all(d for d in drafts if isinstance(d, Entry)), *(d for d in drafts if isinstance(d, Unscanned))]
     entries = unlike(grouped(r for r in results if isinstance(r, Entry)))
     return Catalog(tuple(entries), tuple(unlike(r for r in results if isinstance(r, Unscanned))))
+
+
+def _of_manifest(path: Path, finder: Finder) -> Iterable[Entry | Unscanned]:
+    if path.suffix.lower() == ".json":
+        return named_by_zoo(path, finder.told)
+    return named_by(path, finder.models)
 
 
 def _once(named: Sequence[Entry | Unscanned], found: Iterable[Entry | Unscanned]) -> list[Entry | Unscanned]:

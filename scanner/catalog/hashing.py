@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ...converters.errors import OnnxrayError
 from ...converters.external_data import DataMissing
-from ...converters.identity import digest, identity
+from ...converters.identity import Identity, digest, identity
 from ...converters.limits import NotDownloaded, TooLarge
+from ...converters.messages import one_line
 from . import Entry, Unscanned
 from .formats import is_onnx
 from .hub_cache import astray, origin
@@ -41,15 +42,20 @@ def hash_one(draft: Entry) -> Entry | Unscanned:
     if refusal := _refusal(path):
         return Unscanned(draft.name, *refusal)
     try:
-        sha256, size = identify(path)
+        found = identify(path)
     except OnnxrayError as error:
         return Unscanned(draft.name, _CODES.get(type(error), "unreadable"), without_path(error, path))
     except OSError as error:
         return Unscanned(draft.name, "unreadable", without_path(error, path))
-    return replace(draft, sha256=sha256, size_bytes=size, origin={**origin(path), **draft.origin})
+    expected = draft.origin.get("expected", found.own)
+    if expected != found.own:
+        why = f"its sha256 is {found.own}, but the manifest says {one_line(expected, 64)}; download it again"
+        return Unscanned(draft.name, "manifest", why)
+    known = {name: value for name, value in draft.origin.items() if name != "expected"}
+    return replace(draft, sha256=found.sha256, size_bytes=found.size_bytes, origin={**origin(path), **known})
 
 
-def identify(path: Path) -> tuple[str, int]:
+def identify(path: Path) -> Identity:
     """sha256 and size of a model as ``ModelFacts`` has them: for ONNX with its external data.
 
     Raises:
@@ -59,9 +65,9 @@ def identify(path: Path) -> tuple[str, int]:
     from ...converters.sources import find
 
     if not is_onnx(path) and find(path):
-        return digest(path)
-    found = identity(path)
-    return found.sha256, found.size_bytes
+        sha256, size = digest(path)
+        return Identity(sha256, size, sha256)
+    return identity(path)
 
 
 def _refusal(path: Path) -> tuple[str, str] | None:

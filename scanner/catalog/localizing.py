@@ -86,8 +86,8 @@ def _unpack(model: Located, folder: Path) -> None:
 
 def _require_same(model: Located, path: Path) -> None:
     try:
-        sha256, _ = identify(path)
+        found = identify(path)
     except (OnnxrayError, OSError) as error:
         raise ModelError(f"{model.name}: {without_path(error, path)}") from None
-    if sha256 != model.sha256:
+    if found.sha256 != model.sha256:
         raise ModelError(f"{model.name}: changed since the catalog was made; scan the catalog again")
