@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -52,7 +53,7 @@ def _lines(catalog: Catalog) -> Iterator[dict[str, Any]]:
 
 def _parts(catalog: Catalog) -> Iterator[RenderableType]:
     if catalog.entries:
-        yield _table(catalog)
+        yield _table(catalog.entries)
     yield from unread_view(
         [Row(one_line(u.name, 1000), "not scanned", code=u.code, why=u.why) for u in catalog.unscanned]
     )
@@ -64,28 +65,37 @@ def _parts(catalog: Catalog) -> Iterator[RenderableType]:
     )
 
 
-def _table(catalog: Catalog) -> Table:
+def _table(entries: Sequence[Entry]) -> Table:
+    """Models under the headings of their groups or folders."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("model", overflow="fold")
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("sha256", no_wrap=True)
-    table.add_column("with", overflow="fold")
-    group = ""
-    for entry in sorted(catalog.entries, key=lambda e: (e.group or e.name, e.name)):
-        if entry.group and entry.group != group:
-            table.add_row(Text(one_line(entry.group, 1000), "bold"))
-        group = entry.group
-        name = one_line(entry.name, 1000)
-        within = name.removeprefix(one_line(group, 1000)).lstrip("/!") or name
-        table.add_row(
-            Text(f"  {within}" if group else name), file_size(entry.size_bytes), entry.sha256[:8], _with(entry)
-        )
+    told = any(_with(entry) for entry in entries)
+    if told:
+        table.add_column("with", overflow="fold")
+    for place, found in groupby(sorted(entries, key=lambda e: (_place(e), e.name)), key=_place):
+        members = list(found)
+        variants = f"  {len(members)} variants" if members[0].group else ""
+        if place:
+            table.add_row(Text.assemble((place, "bold"), (variants, "dim"), overflow="fold"))
+        for entry in members:
+            name = one_line(entry.name, 1000)
+            within = f"  {name.removeprefix(place).lstrip('/!')}" if place else name
+            beside = [Text(_with(entry) or "-")] if told else []
+            table.add_row(Text(within), file_size(entry.size_bytes), entry.sha256[:8], *beside)
     return table
 
 
-def _with(entry: Entry) -> Text:
+def _place(entry: Entry) -> str:
+    """What a model is listed under: its group, or the folder or archive that it is in."""
+    name = one_line(entry.name, 1000)
+    return one_line(entry.group, 1000) or name[: max(name.rfind("/"), name.rfind("!"), 0)]
+
+
+def _with(entry: Entry) -> str:
     """What the manifest or the files beside it say of a model."""
     paths = (("data", entry.data), ("training data", entry.training_data))
     words = [f"{name} {one_line(path, 200)}" for name, path in paths if path]
     words += [f"{one_line(name, 40)}={one_line(value, 60)}" for name, value in entry.options.items()]
-    return Text(", ".join(words) or "-", "" if words else "dim")
+    return ", ".join(words)
