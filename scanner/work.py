@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..converters.messages import one_line
 from .errors import OnnxrayError
 from .jobs import Job, Outcome
+from .scratch import scratch_folder
 
 if TYPE_CHECKING:
     from .confined_scan import ConfinedScan
@@ -97,7 +97,7 @@ def _scanned(job: Job, progress: Progress, share: Share, stop: Callable[[], bool
     from .catalog import local
     from .confined_scan import limits_for, watch_scan
 
-    with tempfile.TemporaryDirectory(prefix="onnxray-") as scratch, local(job, Path(scratch)) as path:
+    with scratch_folder() as scratch, local(job, Path(scratch)) as path:
         arguments: dict[str, object] = {"path": path, "data": job.data, "options": job.options}
         if job.training_data is not None:
             arguments["training_data"] = job.training_data

@@ -55,7 +55,16 @@ def checked(options: ScanOptions) -> ScanOptions:
         raise OptionError(f"expected max_seconds above 0, got {options.max_seconds}")
     if wrong := sorted({*options.detectors, *options.settings} - set(detectors())):
         raise OptionError(f"there is no detector {wrong[0]!r}; there are {', '.join(detectors())}")
+    if options.settings:
+        _check_settings(options)
     return options
+
+
+def _check_settings(options: ScanOptions) -> None:
+    """Once, and not in the scan of every model; the methods themselves have to be imported for it."""
+    from ..detection import plan
+
+    plan(options)
 
 
 @cache
@@ -71,7 +80,9 @@ def _replaced(usual: ScanOptions, told: Mapping[str, object]) -> ScanOptions:
         raise OptionError(f"there is no option {unknown[0]!r}; there are {', '.join(sorted({*scan, *domain}))}")
     given = {name: _read(name, value, scan[name]) for name, value in told.items() if name in scan}
     overrides = {name: _read(name, value, domain[name]) for name, value in told.items() if name in domain}
-    settings = _merged(given.pop("settings", usual.settings), single)
+    chosen = given.get("detectors", ())  # then what the batch sets for others is not this model's
+    inherited = {name: values for name, values in usual.settings.items() if not chosen or name in chosen}
+    settings = _merged(given.pop("settings", inherited), single)
     return replace(usual, **given, settings=settings, overrides=replace(usual.overrides, **overrides))
 
 

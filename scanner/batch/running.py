@@ -13,6 +13,7 @@ from types import FrameType
 from ..catalog import Catalog
 from ..executors import Executor
 from ..jobs import Job
+from ..scratch import sweep
 from ..store import Store, StoreError
 from ..store.claims import Claims
 from ..store.owner import BEAT
@@ -38,6 +39,7 @@ def run_batch(
         StoreError: the store cannot be written, such as on a full disk; everything stored until then stays.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after what was running has been ended.
     """
+    sweep()
     planned = plan(catalog, batch)
     store.record(catalog, planned.keys, planned.jobs, batch.retry)
     with _terminable(), _held(store, planned) as claims:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 from ...converters.messages import one_line
 from ..errors import OnnxrayError
+from ..scratch import scratch_folder
 from .channel import Frame, send
 from .limits import Confinement, Died, Fault, Limits, Result
 from .watch import Watch
@@ -55,7 +55,7 @@ def run_confined(
         Fault: the function raised anything else.
     """
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="onnxray-") as scratch, _child(Path(scratch), environment or {}) as process:
+    with scratch_folder() as scratch, _child(Path(scratch), environment or {}) as process:
         watch = Watch(process, limits, progress, told, stop)
         _give(process, function, arguments, limits, gpu)
         ended = watch.follow()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from ..processes import place, started
 
 __all__ = ["BEAT", "Owner", "Pulse", "this_owner"]
 
@@ -39,7 +39,7 @@ class Owner:
 
 def this_owner() -> Owner:
     """This process as a run."""
-    return Owner(uuid.uuid4().hex, _place(), os.getpid(), _started(os.getpid()), socket.gethostname(), time.time())
+    return Owner(uuid.uuid4().hex, place(), os.getpid(), started(os.getpid()), socket.gethostname(), time.time())
 
 
 @dataclass
@@ -53,32 +53,11 @@ class Pulse:
 
         On this machine that is certain at once. Elsewhere it has to be long silent, and watched to be.
         """
-        if owner.place == _place() and owner.started:
-            return _started(owner.process) != owner.started
+        if owner.place == place() and owner.started:
+            return started(owner.process) != owner.started
         now = time.monotonic()
         beat, since = self.seen.get(owner.id, (owner.beat, now))
         if beat != owner.beat:
             beat, since = owner.beat, now
         self.seen[owner.id] = beat, since
         return abs(time.time() - owner.beat) > SILENT and now - since >= WATCHED
-
-
-def _place() -> str:
-    """Where a process number means this process; "" where the system does not tell, and only signs of life count."""
-    if not sys.platform.startswith("linux"):
-        return ""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def _started(process: int) -> str:
-    """When a process began, in ticks since the boot; "" where there is none, or it has ended and only its parent
-    has not noticed."""
-    try:
-        told = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if told[0] in "ZX" else told[19]

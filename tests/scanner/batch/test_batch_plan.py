@@ -105,15 +105,18 @@ def test_the_calibration_counts_by_content(tmp_path: Path) -> None:
 def test_options_of_an_entry_go_before_the_batch_s(tmp_path: Path) -> None:
     told = {
         "samples": "50", "seed": 3, "mean": "0.5,0.4,0.3", "std": [0.2], "bgr": "true",
-        "detectors": "last-layer, max-margin",
+        "detectors": "last-layer, neural-cleanse",
         "neural-cleanse.steps": "7", "max_seconds": 60, "calibration": str(tmp_path / "c"),
     }  # fmt: skip
     (tmp_path / "c").touch()
-    usual = ScanOptions(device="cpu", settings={"neural-cleanse": {"lr": 1}}, overrides=DomainOverrides(layout="NCHW"))
+    usual = ScanOptions(
+        device="cpu", settings={"neural-cleanse": {"lr": 1}, "max-margin": {}}, overrides=DomainOverrides(layout="NCHW")
+    )
     options = only(entry("m", 1, options=told), options=usual).options
     assert options == ScanOptions(
-        samples=50, seed=3, device="cpu", detectors=("last-layer", "max-margin"), max_seconds=60.0,
-        settings={"neural-cleanse": {"lr": 1, "steps": "7"}}, calibration=tmp_path / "c",
+        samples=50, seed=3, device="cpu", detectors=("last-layer", "neural-cleanse"), max_seconds=60.0,
+        settings={"neural-cleanse": {"lr": 1, "steps": "7"}},
+        calibration=tmp_path / "c",
         overrides=DomainOverrides(layout="NCHW", mean=(0.5, 0.4, 0.3), std=(0.2,), bgr=True),
     )  # fmt: skip
 
@@ -130,6 +133,7 @@ def test_options_of_an_entry_go_before_the_batch_s(tmp_path: Path) -> None:
         ({"layout": "ABCD"}, "m.onnx: expected a layout among"),
         ({"detectors": ["magic"]}, "m.onnx: there is no detector 'magic'"),
         ({"magic.steps": 1}, "m.onnx: there is no detector 'magic'"),
+        ({"neural-cleanse.magic": 1}, "m.onnx: NeuralCleanse has no option ..magic"),
     ],
 )
 def test_wrong_options_of_an_entry(told: dict[str, object], expected: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from onnxray.models.bundled_files import bundled
 from onnxray.scanner import confined_scan, pipeline, work
 from onnxray.scanner.confined_scan import ConfinedScan
 from onnxray.scanner.contract import decode
@@ -16,7 +17,7 @@ from onnxray.scanner.jobs import Job
 from onnxray.scanner.sandbox import Died, Fault, run_confined
 from onnxray.scanner.work import Share, do
 
-CONTENT = b"a model"
+CONTENT = bundled("clean.onnx").read_bytes()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -25,14 +26,6 @@ def job(tmp_path: Path) -> Job:
     path = tmp_path / "m.onnx"
     path.write_bytes(CONTENT)
     return Job(key="k" * 64, name="zoo/m.onnx", path=path, sha256=SHA256, size_bytes=len(CONTENT))
-
-
-@pytest.fixture(autouse=True)
-def listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file is what its bytes are, though it is no model."""
-    monkeypatch.setattr(
-        "onnxray.scanner.catalog.localizing.identify", lambda path: (hashlib.sha256(path.read_bytes()).hexdigest(), 7)
-    )
 
 
 def scanning(monkeypatch: pytest.MonkeyPatch, answer: Callable[..., object]) -> None:
@@ -118,7 +111,7 @@ def test_errors_are_one_line(
 def test_a_file_that_changed_since(job: Job, backdoored: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     scanning(monkeypatch, lambda *a, **k: ended(backdoored, sha256="1" * 64))
     assert "changed since the catalog was made" in do(job).error
-    job.path.write_bytes(b"another")
+    job.path.write_bytes(bundled("trojaned.onnx").read_bytes())
     assert "zoo/m.onnx: changed since the catalog was made" in do(job).error
 
 
