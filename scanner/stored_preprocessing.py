@@ -17,7 +17,8 @@ from .fitting import Fit
 __all__ = ["CONFIGURATIONS", "Stored", "stored_files", "stored_names", "stored_preprocessing"]
 
 _LIMIT = 1 << 20
-CONFIGURATIONS = ("preprocessor_config.json", "config.json")
+LABELS = ("labels.txt", "classes.txt")
+CONFIGURATIONS = ("preprocessor_config.json", "config.json", *LABELS)
 _BICUBIC = 3  # PIL's number, as transformers writes it
 Contents = TypeVar("Contents")
 Numbers = float | list[float]
@@ -98,16 +99,37 @@ def stored_files(model_path: str | Path) -> list[Path]:
 
 
 def stored_names(model_path: str | Path, classes: int) -> tuple[str, ...]:
-    """The class names in ``config.json`` beside the model, by index; empty where it does not name all of them.
+    """The class names beside the model, by index: of ``config.json``, or one a line of ``labels.txt``.
+
+    Empty where neither names all of them.
 
     Raises:
-        SamplesError: the file is damaged or larger than 1 MiB.
+        SamplesError: ``config.json`` is damaged or larger than 1 MiB.
     """
     config = _read(model_path, CONFIGURATIONS[1], _Config)
-    if config is None:
+    if config is not None:
+        names = config[1].label_names or [config[1].id2label.get(str(i), "") for i in range(classes)]
+        if len(names) == classes and all(names):
+            return tuple(names)
+    texts = (_find(model_path, name) for name in LABELS)
+    lists = (_lines(path) for path in texts if path is not None)
+    return next((names for names in lists if len(names) == classes and all(names)), ())
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    """One name a line; none for a file that is something else, as many are called so."""
+    try:
+        return tuple(one_line(line, limit=100) for line in _content(path).decode("utf-8-sig").splitlines())
+    except (OSError, UnicodeDecodeError, SamplesError):
         return ()
-    names = config[1].label_names or [config[1].id2label.get(str(i), "") for i in range(classes)]
-    return tuple(names) if len(names) == classes and all(names) else ()
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(_LIMIT + 1)
+    if len(content) > _LIMIT:
+        raise SamplesError(f"{path}: larger than 1 MiB; it does not belong to a model, move it away")
+    return content
 
 
 def _find(model_path: str | Path, name: str) -> Path | None:
@@ -122,11 +144,7 @@ def _read(model_path: str | Path, name: str, kind: type[Contents]) -> tuple[Path
     if path is None:
         return None
     try:
-        with path.open("rb") as file:
-            content = file.read(_LIMIT + 1)
-        if len(content) > _LIMIT:
-            raise SamplesError(f"{path}: larger than 1 MiB; not the configuration of a model, move it away")
-        return path, msgspec.json.decode(content, type=kind)
+        return path, msgspec.json.decode(_content(path), type=kind)
     except (OSError, UnicodeDecodeError, RecursionError, msgspec.DecodeError) as error:
         raise SamplesError(
             f"{path}: not a readable configuration ({one_line(error)}); mend it or move it away"

@@ -196,6 +196,19 @@ def test_class_names(tmp_path: Path) -> None:
     assert stored_names(model, 2) == ("x", "y")
 
 
+def test_class_names_one_a_line(tmp_path: Path) -> None:
+    model = tmp_path / "onnx" / "model.onnx"
+    model.parent.mkdir()
+    (tmp_path / "labels.txt").write_bytes(b"cat\r\n\x1b[31mdog\n")
+    assert (stored_names(model, 2), stored_names(model, 3)) == (("cat", "[31mdog"), ())
+    beside(tmp_path, "config.json", {"id2label": {"1": "tree", "0": "house"}})
+    assert stored_names(model, 2) == ("house", "tree")
+    (tmp_path / "config.json").unlink()
+    for content in (b"\xff\xfe\n\n", b"cat\n\n", b"x" * (1 << 20) + b"\ny"):
+        (tmp_path / "labels.txt").write_bytes(content)
+        assert stored_names(model, 2) == ()
+
+
 @pytest.mark.parametrize("name", ["preprocessor_config.json", "config.json"])
 @pytest.mark.parametrize(
     "content",
