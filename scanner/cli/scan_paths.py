@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from glob import has_magic
 from itertools import islice
 from pathlib import Path
 
@@ -11,9 +12,6 @@ from ...converters.messages import one_line
 from ..errors import OnnxrayError
 
 __all__ = ["existing", "one_model"]
-
-_CONTAINERS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".json", ".toml", ".csv")
-"""Files that hold or list models, unless a framework says that one of them is its own."""
 
 
 def one_model(paths: Sequence[str]) -> Path | None:
@@ -24,25 +22,35 @@ def one_model(paths: Sequence[str]) -> Path | None:
     Raises:
         OnnxrayError: there is no such file; or it is a pickle.
     """
-    if len(paths) != 1 or "://" in paths[0]:
+    from ..catalog.hub_address import is_address
+
+    if len(paths) != 1 or is_address(paths[0]):
         return None
     path = Path(paths[0])
     if not os.path.exists(path):  # unlike Path.exists, silent about names that are too long
-        return None if any(c in paths[0] for c in "*?[") else existing(path)
-    if not path.is_dir() and not path.name.lower().endswith(_CONTAINERS):
-        return path
-    from ...converters.sources import find
+        return None if has_magic(paths[0]) else existing(path)
+    return _only_model(path) if os.path.isdir(path) else None if _holds_models(path) else path
 
-    if find(path):
-        return path
-    return _only_model(path) if path.is_dir() else None
+
+def _holds_models(path: Path) -> bool:
+    """Whether a file holds or lists models."""
+    from ..catalog.manifest_files import is_manifest
+    from ..catalog.unpacking import is_archive
+    from ..catalog.zoo_manifest import is_zoo_manifest
+
+    return is_archive(path.name) or is_manifest(path.name) or is_zoo_manifest(path)
 
 
 def _only_model(folder: Path) -> Path | None:
-    """The only model in a folder in which nothing else may hold models, either."""
-    held = (p for p in folder.rglob("*") if p.name.lower().endswith((".onnx", *_CONTAINERS[:7])) and p.is_file())
+    """The folder where it is a model of another framework, or the only model in it; None if there may be more."""
+    from ...converters.sources import find
+    from ..catalog.unpacking import is_archive
+
+    if find(folder):
+        return folder
+    held = (p for p in folder.rglob("*") if (p.suffix.lower() == ".onnx" or is_archive(p.name)) and p.is_file())
     found = list(islice(held, 2))
-    return found[0] if len(found) == 1 and found[0].suffix.lower() == ".onnx" else None
+    return found[0] if len(found) == 1 and not is_archive(found[0].name) else None
 
 
 def existing(path: Path) -> Path:
