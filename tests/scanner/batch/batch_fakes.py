@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -125,3 +127,10 @@ def slumber(seconds: float, progress: Callable[[str, float], None]) -> float:
     progress("asleep", 0.0)
     time.sleep(seconds)
     return seconds
+
+
+def killed(progress: Callable[[str, float], None]) -> float:
+    """Run in a confined process: end as the memory killer ends processes."""
+    progress("doomed", 0.0)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0.0

@@ -1,6 +1,7 @@
 """One job: whatever the model or the machine does, an outcome comes back, and says whether another try is worth it."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -141,3 +142,11 @@ def test_a_confined_process_is_stopped_and_measured() -> None:
     assert isinstance(stopped, Died)
     assert (stopped.code, stopped.lasting) == ("stopped", False)
     assert stopped.peak_memory > 1 << 20
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals as on Unix")
+def test_a_process_that_the_system_kills_is_told_from_one_that_crashes() -> None:
+    died = run_confined("batch_fakes:killed", {}, float)
+    assert isinstance(died, Died)
+    assert (died.code, died.lasting, died.stage) == ("killed", False, "doomed")
+    assert "the system killed it, as it does where memory runs out" in died.why
