@@ -6,7 +6,7 @@ import pytest
 from onnxray.scanner.answers import Answer, State
 from onnxray.scanner.cli.documents import print_document
 from onnxray.scanner.findings import Label
-from onnxray.scanner.policy import Policy
+from onnxray.scanner.policy import Policy, judge
 
 LOST = Answer(("lost.onnx",), State.FAILED, why="gone", code="error")
 
@@ -20,11 +20,10 @@ def test_every_document_takes_a_policy(form: str, capfdbinary: pytest.CaptureFix
 def test_junit_fails_where_the_policy_does(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    from onnxray.scanner.documents import junit
-
     seen: list[Policy] = []
-    judge = junit.judge
-    monkeypatch.setattr(junit, "judge", lambda answer, policy: (seen.append(policy), judge(answer, policy))[1])
+    monkeypatch.setattr(
+        "onnxray.scanner.documents.junit.judge", lambda answer, policy: (seen.append(policy), judge(answer, policy))[1]
+    )
     print_document("junit", [LOST], Policy(fail_on=Label.BACKDOORED, allow_inconclusive=True))
     assert [(policy.fail_on, policy.allow_inconclusive) for policy in seen] == [(Label.BACKDOORED, True)]
     assert capfdbinary.readouterr().out
