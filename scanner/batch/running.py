@@ -37,7 +37,7 @@ def run_batch(
     Raises:
         OptionError, SamplesError: as ``plan``.
         StoreError: the store cannot be written, such as on a full disk; everything stored until then stays.
-        KeyboardInterrupt: on Ctrl-C or SIGTERM, after what was running has been ended.
+        KeyboardInterrupt: on Ctrl-C, SIGTERM or SIGHUP, after what was running has been ended.
     """
     sweep()
     planned = plan(catalog, batch)
@@ -141,7 +141,7 @@ def _held(store: Store, planned: Plan) -> Iterator[Claims]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM is as good as Ctrl-C."""
+    """SIGTERM, and SIGHUP of a terminal that is gone, are as good as Ctrl-C; what nohup ignores stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -149,8 +149,10 @@ def _terminable() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {n: signal.signal(n, interrupt) for n in numbers if signal.getsignal(n) is not signal.SIG_IGN}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

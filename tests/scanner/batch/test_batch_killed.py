@@ -96,10 +96,11 @@ def test_the_scans_of_a_killed_driver_end_too(tmp_path: Path) -> None:
     wait_for(lambda: not any(alive(child) for child in children), 10)
 
 
-def test_a_terminated_driver_gives_back_what_it_holds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_driver_that_is_told_to_end_gives_back_what_it_holds(tmp_path: Path, number: signal.Signals) -> None:
     process = driver(tmp_path, "quick", 200)
     wait_for(lambda: ended(tmp_path) > 2)
-    process.terminate()
+    process.send_signal(number)
     assert process.wait(timeout=30) != 0
     assert "finished" not in diary(tmp_path)
     with Store.open(tmp_path / "s.db") as store:
