@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from rich.columns import Columns
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -17,6 +17,7 @@ from .terminal import LOOKS
 
 __all__ = ["BatchView", "counts", "lasting"]
 
+_ROOMY = 100  # columns from which each worker has a bar of its own
 _FRAME = 5  # lines that are not running models, with one to spare
 
 
@@ -32,7 +33,7 @@ class BatchView:
         yield _overall(now)
         yield Padding(Columns(counts(now), padding=(0, 3)), (0, 0, 0, 2))
         room = max(1, console.height - _FRAME)
-        yield from _workers(now.running[:room], options.max_width)
+        yield _workers(now.running[:room], options.max_width)
         if len(now.running) > room:
             yield Text(f"  and {len(now.running) - room} more are running", "dim")
 
@@ -66,18 +67,20 @@ def counts(now: Snapshot) -> list[Text]:
     return parts + [Text(f"{number} {word}", "dim") for number, word in waiting if number]
 
 
-def _workers(running: tuple[Running, ...], width: int) -> Iterator[Table]:
+def _workers(running: tuple[Running, ...], width: int) -> Table:
+    """A line each; columns keep their widths whatever the workers say, so that nothing jumps."""
+    barred = width >= _ROOMY
+    told = max(8, min(32, width // 3))
+    named = max(8, width - told - (34 if barred else 21))
     lines = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
-    half = max(10, (width - 30) // 2)
-    bars = width >= 70
+    lines.add_column(max_width=named + 2)
+    lines.add_column(width=told)
     for one in running:
-        cells = [
-            Text("  " + _end_of(one_line(one.name, 1000), half)),
-            Text(one_line(one.text, max(10, width - half - 32))),
-        ]
-        bar = [_bar(1.0, one.fraction, 12)] if bars else []
-        lines.add_row(*cells, *bar, Text(f"{one.fraction:4.0%}", "dim"), Text(lasting(one.seconds), "dim"))
-    yield lines
+        bar = [_bar(1.0, one.fraction, 12)] if barred else []
+        name = "  " + _end_of(one_line(one.name, 1000), named)
+        share, seconds = Text(f"{one.fraction:4.0%}", "dim"), Text(lasting(one.seconds), "dim")
+        lines.add_row(Text(name), Text(one_line(one.text, told)), *bar, share, seconds)
+    return lines
 
 
 def _end_of(name: str, width: int) -> str:
