@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
 from ..converters.messages import one_line
+from .answers import Suppression
 from .audit import Audit
 from .audited_file import AuditedFile
 from .contract import LIMITS, Check, Finding, Tool, encode
@@ -27,7 +29,7 @@ class File(Struct, frozen=True):
 
 
 class AuditContract(Struct, frozen=True):
-    """One file's audit; ``error`` says why it could not be read."""
+    """One file's audit; ``error`` says why it could not be read, ``accepted`` why findings of a rule do not count."""
 
     schema: Literal["onnxray/audit/1"]
     tool: Tool
@@ -37,10 +39,17 @@ class AuditContract(Struct, frozen=True):
     coverage: list[Check]
     error: str | None
     limits: str
+    accepted: dict[str, str] = {}
 
 
-def audit_contract(file: AuditedFile, found: Audit) -> str:
-    """The audit as a line of JSON, without characters that could repaint a terminal."""
+def audit_contract(file: AuditedFile, found: Audit, accepted: Mapping[str, Suppression] | None = None) -> str:
+    """The audit as a line of JSON, without characters that could repaint a terminal.
+
+    Args:
+        file: what was read.
+        found: what the rules found in it.
+        accepted: rule -> what accepts its findings.
+    """
     ran = [Check(rule, "ran", "") for rule in found.ran]
     failed = [Check(failure.check, "failed", one_line(failure.why, 400)) for failure in found.failures]
     contract = AuditContract(
@@ -52,6 +61,7 @@ def audit_contract(file: AuditedFile, found: Audit) -> str:
         coverage=[*ran, *failed],
         error=None,
         limits=LIMITS,
+        accepted={rule: one_line(one.reason, 400) for rule, one in (accepted or {}).items()},
     )
     return encode(contract, -1)
 

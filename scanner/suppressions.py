@@ -13,7 +13,7 @@ from .answers import Answer, Suppression
 from .closest import did_you_mean
 from .findings import Label, Severity
 
-__all__ = ["EVERYTHING", "Listed", "accept", "accepted", "codes", "is_hash", "notes"]
+__all__ = ["EVERYTHING", "Accepting", "Listed", "accept", "accepted", "codes", "is_hash", "notes"]
 
 EVERYTHING = "*"
 PINNED = 16  # digits of a sha256 that nobody can make another file for
@@ -36,7 +36,7 @@ def accept(answer: Answer, suppressions: Sequence[Listed], today: date) -> Answe
     A name says nothing of the bytes behind it, and must fit all names of the model. What convicts a model is therefore
     only accepted by the hash of its bytes, 16 digits of it or more.
     """
-    valid = [s for s in suppressions if not _expired(s, today) and _fits(s, answer)]
+    valid = [s for s in suppressions if not _expired(s, today) and _fits(s, answer.names, answer.sha256)]
     suppressed: dict[str, Suppression] = {}
     for code in codes(answer):
         for suppression in valid:
@@ -61,6 +61,29 @@ def accepted(answer: Answer) -> bool:
         return False
     charges = [code for code in verdict.reasons if code not in COMMENTS] or verdict.reasons
     return bool(charges) and all(code in answer.suppressed for code in charges)
+
+
+class Accepting:
+    """What is accepted of the findings in one file after another, and what there is to say of it in the end."""
+
+    def __init__(self, suppressions: Sequence[Listed], today: date | None = None) -> None:
+        self._suppressions, self._today = suppressions, today or date.today()
+        self._used, self._seen = set[Suppression](), set[str]()
+
+    def of(self, name: str, sha256: str, rules: Iterable[str]) -> dict[str, Suppression]:
+        """Of each rule with a finding in this file the first suppression that holds today."""
+        held = [s for s in self._suppressions if not _expired(s, self._today) and _fits(s, [name], sha256)]
+        found: dict[str, Suppression] = {}
+        for rule in rules:
+            self._seen.add(rule)
+            if (one := next((s for s in held if s.code in (rule, EVERYTHING)), None)) is not None:
+                found[rule] = one
+        self._used.update(found.values())
+        return found
+
+    def notes(self) -> list[str]:
+        """See ``notes``."""
+        return list(notes(self._suppressions, self._today, self._used, self._seen))
 
 
 def notes(
@@ -98,12 +121,12 @@ def _expired(suppression: Suppression, today: date) -> bool:
     return suppression.expires is not None and today > suppression.expires
 
 
-def _fits(suppression: Suppression, answer: Answer) -> bool:
+def _fits(suppression: Suppression, names: Sequence[str], sha256: str) -> bool:
     pattern = suppression.model
     if is_hash(pattern):
-        return bool(answer.sha256) and answer.sha256.startswith(pattern.casefold())
+        return bool(sha256) and sha256.startswith(pattern.casefold())
     pattern = _slashes(pattern)
-    return all(fnmatchcase(_slashes(name), pattern) for name in answer.names)
+    return all(fnmatchcase(_slashes(name), pattern) for name in names)
 
 
 def is_hash(pattern: str) -> bool:

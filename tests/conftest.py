@@ -1,7 +1,10 @@
 """Show the folders to pytest and mypy under their installed names (``onnxray.scanner``, ...)."""
 
+import os
 import sys
 from pathlib import Path
+
+os.environ.setdefault("ONNXRAY_NO_CONFIG", "1")  # the settings of whoever runs the tests are no part of them
 
 ROOT = Path(__file__).parents[1]
 NAMESPACE = ROOT / "build" / "namespace"  # untracked; also read by [mypy]

@@ -60,7 +60,7 @@ def convert(
 ) -> None:
     """Convert SOURCE to ONNX and compare its own predictions with onnxruntime's.
 
-    Nothing is written unless they agree. Files that could run code of their own, such as pickles, are refused.
+    Use it for a model that is no .onnx file yet; a scan does the same by itself. Nothing is written unless they agree. Files that could run code of their own, such as pickles, are refused.
 
     \b
     Examples:
@@ -74,6 +74,11 @@ def convert(
       2    error or refused
       4    wrong usage
       130  interrupted
+
+    \b
+    See also:
+      onnxray inspect    what of a file can be scanned
+      docs/convert.md    every framework, and what is refused
     """
     from ...converters.sources import ConversionOptions
 

@@ -34,7 +34,7 @@ def diff(
 ) -> None:
     """Say what changed from model A, which you trust, to model B: nodes, edges, weights and metadata.
 
-    Names do not count: a file whose nodes and tensors were renamed or whose weights were reordered has the same
+    Use it where you have the file that a download should be. Names do not count: a file whose nodes and tensors were renamed or whose weights were reordered has the same
     weights. Neither file is run.
 
     \b
@@ -49,6 +49,11 @@ def diff(
       2    a file that cannot be read
       4    wrong usage
       130  interrupted
+
+    \b
+    See also:
+      onnxray audit       what a single file gives away
+      onnxray evaluate    what a change does to accuracy
     """
     from ..diff import Sameness, compare
 

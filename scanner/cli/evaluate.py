@@ -45,7 +45,7 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure MODEL's accuracy, class by class, and how often each trigger turns other classes into its target.
 
-    All in onnxruntime, on CUDA where it is usable. A trigger file holds mask (H, W) and pattern (C, H, W), both in
+    Use it to see what a trigger does, before and after a repair. All in onnxruntime, on CUDA where it is usable. A trigger file holds mask (H, W) and pattern (C, H, W), both in
     [0, 1], and target; a scan's report folder holds such files.
 
     \b
@@ -59,6 +59,11 @@ def evaluate(
       2    error
       4    wrong usage
       130  interrupted
+
+    \b
+    See also:
+      onnxray scan      finds triggers
+      onnxray repair    closes them
     """
     from ..domain_search import DomainOverrides
     from ..measurement import measure

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from ..registry import names, plugins
+from .choices import MethodChoice
 from .flags import DETECTORS
 
 if TYPE_CHECKING:
@@ -28,15 +29,30 @@ PAGE = "rules"
 @click.command()
 @click.argument(
     "method",
-    type=click.Choice([*names(DETECTORS), *names(REPAIRS), *names(RULES), PAGE]),
+    type=MethodChoice([*names(DETECTORS), *names(REPAIRS), *names(RULES), PAGE]),
     metavar="[ID]",
     required=False,
 )
 def explain(method: str | None) -> None:
     """Say what a detector or a repair does, assumes and misses, and its options; without ID, list them all.
 
-    Of a rule of the audit: what it means, how to confirm and fix it, and what harmless files look like it; "rules" for
-    all of them as Markdown.
+    Use it to read a report: ids in it are those listed here. Of a rule of the audit: what it means, how to confirm and
+    fix it, and what harmless files look like it; "rules" for all of them as Markdown.
+
+    \b
+    Examples:
+      onnxray explain
+      onnxray explain neural-cleanse
+      onnxray explain value-gate
+
+    \b
+    Exit codes:
+      0    explained
+      4    no such method or rule
+
+    \b
+    See also:
+      docs/reading-a-report.md    what the words in a report mean
     """
     from ..detectors import Detector
     from ..repairs import Repair

@@ -40,7 +40,7 @@ def filter_(
 ) -> None:  # fmt: skip
     """Write MODEL with two more outputs: a score of how stamped an input looks, and whether it is flagged.
 
-    The answers stay the same to the bit. The threshold, in OUT.json beside the file too, lets about 5 % of clean
+    Use it where a backdoored model must stay in service. The answers stay the same to the bit. The threshold, in OUT.json beside the file too, lets about 5 % of clean
     pictures be flagged; what is flagged and missed is measured on held-out pictures. A file with a filter has several
     outputs: give its scores' name with --scores where it is scanned again.
 
@@ -55,6 +55,11 @@ def filter_(
       2    error, or no trigger was found
       4    wrong usage
       130  interrupted
+
+    \b
+    See also:
+      onnxray repair            takes a backdoor out
+      docs/methods/filter.md    how the score is made
     """
     if output.suffix.lower() != ".onnx":
         raise click.BadParameter(f"expected a name that ends in .onnx, got {str(output)!r}", param_hint="-o")

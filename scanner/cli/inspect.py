@@ -32,12 +32,24 @@ def inspect(
 ) -> None:
     """Say what is in MODEL: inputs, outputs, operators, layers, what has a torch twin and what has not, and why.
 
-    The twin is tried on random inputs; no data is needed. Nothing of the file is changed.
+    Use it where a scan says that there is no torch twin. The twin is tried on random inputs; no data is needed. Nothing of the file is changed.
 
     \b
     Examples:
       onnxray inspect model.onnx
       onnxray inspect model.onnx -f json
+
+    \b
+    Exit codes:
+      0    shown
+      2    a file that cannot be read
+      4    wrong usage
+      130  interrupted
+
+    \b
+    See also:
+      onnxray scan         scans it
+      docs/operators.md    which operators have a twin
     """
     from ...converters.inspection import inspect as look
 

@@ -13,6 +13,7 @@ import rich_click as click
 from ...converters.messages import one_line
 from ..errors import OptionError
 from ..registry import names
+from .choices import MethodChoice, setting_names
 from .exit_codes import ExitCode
 from .flags import PATH, samples_flag, settings_of, trigger_flag, work_flags
 from .progress import progress_bar
@@ -31,11 +32,13 @@ REPAIRS = "onnxray.scanner.repairs"
     "--training-data",
     type=PATH,
     metavar="PATH",
+    is_eager=True,  # before --set
     help="The model's training set, where it may be poisoned; for relabel.",
 )
 @click.option("-o", "--output", required=True, type=PATH, metavar="OUT.onnx", help="The file to write.")
 @click.option(
-    "--method", type=click.Choice(["auto", *names(REPAIRS)]), metavar="ID", default="auto", show_default=True,
+    "--method", type=MethodChoice(["auto", *names(REPAIRS)]), metavar="ID", default="auto", show_default=True,
+    is_eager=True,  # before --set
     help="The repair to try; auto tries one after the other.",
 )  # fmt: skip
 @trigger_flag
@@ -49,7 +52,7 @@ REPAIRS = "onnxray.scanner.repairs"
 )  # fmt: skip
 @samples_flag
 @click.option(
-    "--set", "settings", callback=settings_of, metavar="ID.OPTION=VALUE", multiple=True,
+    "--set", "settings", callback=settings_of, metavar="ID.OPTION=VALUE", multiple=True, shell_complete=setting_names,
     help="Option of a method, or of neural-cleanse, which scans; may be repeated.",
 )  # fmt: skip
 @work_flags
@@ -60,7 +63,7 @@ def repair(
 ) -> None:  # fmt: skip
     """Take the backdoor out of MODEL and write OUT.onnx, if clean accuracy can be held.
 
-    Every result is judged in onnxruntime on held-out samples and scanned again with a fresh seed. The weights are
+    Use it where a scan has found a trigger and no clean model is to be had. Every result is judged in onnxruntime on held-out samples and scanned again with a fresh seed. The weights are
     edited in the original file: all else stays as it is. That a repair closes the triggers that were found does not
     prove that there is no other.
 
@@ -77,6 +80,12 @@ def repair(
       2    error
       4    wrong usage
       130  interrupted
+
+    \b
+    See also:
+      onnxray scan       finds the triggers to close, and judges the result
+      onnxray explain    the methods
+      docs/repair.md     what each costs and closes
     """
     if output.suffix.lower() != ".onnx":
         raise click.BadParameter(f"expected a name that ends in .onnx, got {str(output)!r}", param_hint="-o")
