@@ -42,7 +42,7 @@ def inventory(
         OnnxrayError: a path that names nothing, or a manifest that cannot be read.
     """
     finder = Finder(told, cache)
-    listed = [path for path in paths if is_manifest(path) or is_zoo_manifest(Path(path))]
+    listed = [path for path in paths if (is_manifest(path) and not os.path.isdir(path)) or is_zoo_manifest(Path(path))]
     manifests = dict.fromkeys([*([manifest] if manifest else []), *map(Path, listed)])
     named = [item for path in manifests for item in _of_manifest(path, finder)]
     drafts = _once(named, (item for path in paths if path not in listed for item in finder.models(path)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from ...converters.errors import OnnxrayError
 from ...converters.limits import MAX_BYTES, refuse_pointer
 from . import Entry, Unscanned
-from .formats import foreign, is_onnx, source
+from .formats import AMBIGUOUS, foreign, is_onnx, source
 from .hashing import hash_one
 from .hub_cache import origin
 from .members import BadArchive
@@ -19,7 +19,6 @@ from .unpacking import Contents, is_archive, opened
 
 __all__ = ["models_in_archive"]
 
-_AMBIGUOUS = (".json", ".txt")
 _BATCH = 1 << 30  # bytes unpacked at once
 _MOST_TOLD = 50
 
@@ -114,4 +113,4 @@ def _one(file: Path, name: str, failed: str) -> Entry | Unscanned | None:
 
 def _is_model(place: str) -> bool:
     path = Path(place)
-    return is_onnx(path) or (foreign(path) and path.suffix.lower() not in _AMBIGUOUS)
+    return is_onnx(path) or (foreign(path) and path.suffix.lower() not in AMBIGUOUS)

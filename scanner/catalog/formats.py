@@ -6,10 +6,13 @@ from functools import cache
 from pathlib import Path
 
 from ...converters.errors import OnnxrayError
+from ...converters.limits import NotDownloaded, refuse_pointer
 from . import Entry, Unscanned
 from .naming import without_path
 
-__all__ = ["foreign", "is_onnx", "source"]
+__all__ = ["AMBIGUOUS", "foreign", "is_onnx", "source"]
+
+AMBIGUOUS = (".json", ".txt")  # mostly no model
 
 
 def is_onnx(path: Path) -> bool:
@@ -27,9 +30,18 @@ def source(path: Path, name: str) -> Entry | Unscanned | None:
     from ...converters.sources import find
 
     try:
+        if path.is_file() and path.suffix.lower() not in AMBIGUOUS:
+            _refuse_pointer(path)
         return Entry(name, path, "", 0) if find(path) else None
+    except NotDownloaded as error:
+        return Unscanned(name, "not-downloaded", str(error))
     except (OnnxrayError, OSError) as error:  # a pickle, or a file that cannot be read
         return Unscanned(name, "unreadable", without_path(error, path))
+
+
+def _refuse_pointer(path: Path) -> None:
+    with path.open("rb") as file:
+        refuse_pointer(file.read(100), "expected a model")
 
 
 @cache

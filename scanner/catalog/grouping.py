@@ -36,7 +36,8 @@ def grouped(entries: Iterable[Entry]) -> list[Entry]:
 
 def _base(entry: Entry) -> tuple[str, str]:
     """The folder of the repository, and the model's name without the words that name a variant."""
-    path = PurePosixPath(entry.name)
+    archive = entry.name.removesuffix(f"!{entry.member}") if entry.member else ""
+    path = PurePosixPath(archive, entry.member) if archive else PurePosixPath(entry.name)
     folder = path.parent.parent if path.parent.name == "onnx" else path.parent
     return entry.origin.get("repository") or str(folder), _VARIANT.sub("", path.stem)
 

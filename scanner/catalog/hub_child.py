@@ -73,9 +73,13 @@ def _download(where: Address, cache: Path) -> Iterator[dict[str, Any]]:
     commit = info.sha or ""
     if not _COMMIT.fullmatch(commit):
         raise OnnxrayError("the endpoint names no commit; is it a Hugging Face endpoint?")
-    sizes = {f.rfilename: f.size or 0 for f in info.siblings or () if not unsafe_name(f.rfilename)}
-    models = [name for name in sizes if name.lower().endswith(".onnx") and where.holds(name)]
-    yield {"models": models}
+    everything = {f.rfilename: f.size or 0 for f in info.siblings or ()}
+    sizes = {name: size for name, size in everything.items() if not unsafe_name(name)}
+    meant = [name for name in everything if name.lower().endswith(".onnx") and where.holds(name)]
+    models = [name for name in meant if name in sizes]
+    yield {"models": meant}
+    for name in (name for name in meant if name not in sizes):
+        yield {"failed": name, "why": f"{unsafe_name(name)}; do not trust this endpoint", "code": "bad-member"}
     got = []
     for name in (*models, *_beside(models, sizes)):
         for told in _fetch(where.repository, name, commit, sizes, cache):

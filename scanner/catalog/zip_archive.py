@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import struct
@@ -18,7 +19,7 @@ from .members import Archive, BadArchive, BadMember, Member, checked, copy, requ
 __all__ = ["ZipFile"]
 
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, OverflowError,
-            struct.error)  # fmt: skip
+            struct.error, lzma.LZMAError)  # fmt: skip
 _ENCRYPTED = 0x1
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x06"
 _END_REACH = 1 << 17  # the end's record, its comment, and zip64's record before it
@@ -49,6 +50,10 @@ class ZipFile(Archive):
                     yield name, ""
                 except (BadMember, KeyError, *_DAMAGED) as error:
                     yield name, f"damaged ({one_line(error)}); download the archive again"
+                except OSError as error:
+                    if error.errno is not None:
+                        raise
+                    yield name, f"damaged ({one_line(error)}); download the archive again"  # bzip2's complaint
 
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:

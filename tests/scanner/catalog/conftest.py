@@ -49,7 +49,7 @@ class Endpoint:
             self.ended.wait(30)
         commit = "../../../evil" if fault == "lie" else COMMIT
         files = [{"rfilename": name, "size": len(content), "blobId": "0" * 40} for name, content in self.files.items()]
-        files += [{"rfilename": "../evil.onnx", "size": 4}]
+        files += [{"rfilename": "../evil.onnx", "size": 4}] if fault == "evil" else []
         text = json.dumps({"id": "org/repo", "sha": commit, "siblings": files, "private": False, "tags": []}).encode()
         request.send_response(200)
         request.send_header("Content-Length", str(len(text)))

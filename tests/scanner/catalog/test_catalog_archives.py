@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnxray.converters.identity import identity
-from onnxray.scanner.catalog import Catalog, inventory, local, members
+from onnxray.scanner.catalog import Catalog, inventory, local, members, zip_archive
 from onnxray.scanner.errors import OnnxrayError
 from onnxray.scanner.stored_preprocessing import stored_names
 
@@ -27,8 +27,8 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64
 Packer = Callable[[Path, dict[str, bytes]], Path]
 
 
-def zipped(path: Path, contents: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as archive:
+def zipped(path: Path, contents: dict[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w", how) as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
     return path.with_suffix(".zip")
@@ -216,8 +216,6 @@ def test_a_zip_that_declares_another_size_than_it_has(tmp_path: Path) -> None:
 
 
 def test_a_list_of_members_that_would_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from onnxray.scanner.catalog import zip_archive
-
     path = zipped(tmp_path / "a", {f"{i}.onnx": TINY for i in range(50)})
     monkeypatch.setattr(zip_archive, "_LARGEST_DIRECTORY", 1000)
     assert [item.why[:17] for item in inventory([str(path)]).unscanned] == ["a list of members"]
@@ -265,8 +263,31 @@ def test_a_header_that_would_fill_the_memory(tmp_path: Path) -> None:
     assert (told.code, "header" in told.why) == ("bad-archive", True)
 
 
-@packers
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_disk_that_fills_is_a_line_for_each_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = zipped(tmp_path / "zoo", {"a.onnx": TINY, "a_int8.onnx": TINY})
+    (entry, other) = inventory([str(path)]).entries
+    assert entry.group == other.group == str(path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zip_archive, "copy", full)
+    catalog = inventory([str(path)])
+    assert [(item.code, "No space left" in item.why) for item in catalog.unscanned] == [("unreadable", True)] * 2
+    with pytest.raises(OnnxrayError, match="No space left"), local(entry, tmp_path):
+        pass
+
+
+def bzip(path: Path, contents: dict[str, bytes]) -> Path:
+    return zipped(path, contents, zipfile.ZIP_BZIP2)
+
+
+def lzma(path: Path, contents: dict[str, bytes]) -> Path:
+    return zipped(path, contents, zipfile.ZIP_LZMA)
+
+
+@pytest.mark.parametrize("pack", [zipped, bzip, lzma, tarred, tgz])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_anywhere_is_told_and_never_raised(tmp_path: Path, pack: Packer, data: st.DataObject) -> None:
     path = pack(tmp_path / "zoo", {"a.onnx": TINY, "b/c.onnx": outsourced(), "b/weights.bin": bytes(16)})

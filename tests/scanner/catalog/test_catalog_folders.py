@@ -157,13 +157,14 @@ def test_local_gives_the_file_unless_it_has_changed_or_gone(inside: Path) -> Non
 def test_files_of_other_frameworks(inside: Path) -> None:
     blob(inside / "m" / "net.tflite", b"\x00\x00\x00\x00TFL3")
     blob(inside / "m" / "pickled.pt", b"\x80\x02}q\x00.")
+    blob(inside / "m" / "pointer.pt", POINTER)
     blob(inside / "m" / "saved" / "saved_model.pb", b"x")
     blob(inside / "m" / "same.onnx")
     blob(inside / "m" / "same.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
     told: list[str] = []
     catalog = inventory(["m"], told=told.append)
     assert names(catalog) == ["m/net.tflite", "m/same.onnx", "m/saved"]
-    assert codes(catalog) == {"m/pickled.pt": "unreadable"}
+    assert codes(catalog) == {"m/pickled.pt": "unreadable", "m/pointer.pt": "not-downloaded"}
     assert len(told) == 1
     assert "same.safetensors" in told[0]
     assert names(inventory(["m/same.safetensors"])) == ["m/same.safetensors"]

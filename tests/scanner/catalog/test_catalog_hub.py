@@ -172,11 +172,16 @@ def test_an_endpoint_that_misbehaves_costs_only_what_it_spoils(
     tmp_path: Path, online: pytest.MonkeyPatch, serving: Serving
 ) -> None:
     files = {"a.onnx": TINY, "b.onnx": TINY + b"b", "c.onnx": outsourced("c.data"), "c.data": bytes(16)}
-    with serving(files, {"b.onnx": "short", "c.data": "gone"}) as endpoint:
+    with serving(files, {"b.onnx": "short", "c.data": "gone", "": "evil"}) as endpoint:
         online.setenv("HF_ENDPOINT", endpoint.url)
         catalog = inventory(["hf://org/repo"], cache=tmp_path / "hub")
     assert names(catalog) == ["hf://org/repo/a.onnx"]
-    assert codes(catalog) == {"hf://org/repo/b.onnx": "hub", "hf://org/repo/c.onnx": "missing", "hf://org/repo": "hub"}
+    assert codes(catalog) == {
+        "hf://org/repo/b.onnx": "hub",
+        "hf://org/repo/c.onnx": "missing",
+        "hf://org/repo": "hub",
+        "hf://org/repo/../evil.onnx": "bad-member",
+    }
 
 
 @pytest.mark.parametrize(("fault", "what"), [("hang", "sent nothing for 4 seconds"), ("flood", "more than the")])

@@ -67,7 +67,7 @@ def test_an_archive_with_test_data_in_place_of_the_model(tmp_path: Path, right: 
             archive.addfile(info, io.BytesIO(content))
     path = put(tmp_path, f"{FOLDER}/net.tar.gz", packed.getvalue())
     expected = sha256(path.read_bytes()) if right else "0" * 64
-    more = {"model_with_data_path": f"{FOLDER}/net.tar.gz", "model_with_data_sha": expected}
+    more: dict[str, Any] = {"model_with_data_path": f"{FOLDER}/net.tar.gz", "model_with_data_sha": expected}
     catalog = scanned(tmp_path, [listed("net", **more)])
     assert [entry.member for entry in catalog.entries] == (["net/net.onnx"] if right else [])
     assert [item.code for item in catalog.unscanned] == ([] if right else ["manifest"])
