@@ -9,9 +9,20 @@ from typing import Any
 
 import torch
 
-__all__ = ["Map", "side_by_side"]
+__all__ = ["Map", "one_thread", "side_by_side"]
 
 Map = Callable[..., Iterator[Any]]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Every operator of torch in one thread: sums over a batch then round alike, however many cores there are."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager
@@ -30,9 +41,5 @@ def side_by_side(device: str) -> Iterator[tuple[Map, int]]:
             yield map, 1
         return
     workers = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_flush_denormal, initargs=(True,)) as pool:
-            yield pool.map, workers
-    finally:
-        torch.set_num_threads(workers)
+    with one_thread(), ThreadPoolExecutor(workers, initializer=torch.set_flush_denormal, initargs=(True,)) as pool:
+        yield pool.map, workers

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from .margins import largest_margins
 from .mask_size import MaskNorm
+from .parallel import one_thread
 from .trigger_search import SearchSettings, search_triggers
 from .trigger_sizes import class_sizes
 from .victims import Victims
@@ -61,7 +62,7 @@ class Surrogates:
     @cached_property
     def networks(self) -> tuple[nn.Module, ...]:
         """The trained networks: pictures (N, C, H, W) in [0, 1] to logits (N, K)."""
-        with torch.random.fork_rng(devices=[]):
+        with one_thread(), torch.random.fork_rng(devices=[]):  # training makes much of the last bit of a sum
             return tuple(self._trained(self.seed + i) for i in range(NETWORKS))
 
     def sizes(self, norm: MaskNorm, keep_going: Callable[[float], bool]) -> NDArray[np.float64]:

@@ -83,3 +83,19 @@ def test_signals_take_off_what_is_so_by_nature() -> None:
     assert before[3] == pytest.approx(1.0)
     assert after[3] == pytest.approx(0.25)
     assert after[5] == before[5] == pytest.approx(2.0)
+
+
+def test_the_network_is_the_same_however_many_threads_there_are(surrogates: Surrogates, clothes: Samples) -> None:
+    """A report must not depend on how many scans share a machine's cores."""
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            again = make_surrogates(clothes, 10, 0, "cpu")
+            assert again is not None
+            for ours, theirs in zip(again.networks, surrogates.networks, strict=True):
+                pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
+                assert all(torch.equal(a, b) for a, b in pairs)
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(threads)
