@@ -60,7 +60,8 @@ def convert(
 ) -> None:
     """Convert SOURCE to ONNX and compare its own predictions with onnxruntime's.
 
-    Use it for a model that is no .onnx file yet; a scan does the same by itself. Nothing is written unless they agree. Files that could run code of their own, such as pickles, are refused.
+    Use it for a model that is no .onnx file yet; a scan does the same by itself. Nothing is written unless they agree.
+    Files that could run code of their own, such as pickles, are refused.
 
     \b
     Examples:

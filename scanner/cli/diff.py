@@ -34,8 +34,8 @@ def diff(
 ) -> None:
     """Say what changed from model A, which you trust, to model B: nodes, edges, weights and metadata.
 
-    Use it where you have the file that a download should be. Names do not count: a file whose nodes and tensors were renamed or whose weights were reordered has the same
-    weights. Neither file is run.
+    Use it where you have the file that a download should be. Names do not count: a file whose nodes and tensors were
+    renamed or whose weights were reordered has the same weights. Neither file is run.
 
     \b
     Examples:

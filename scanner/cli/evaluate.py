@@ -45,8 +45,9 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure MODEL's accuracy, class by class, and how often each trigger turns other classes into its target.
 
-    Use it to see what a trigger does, before and after a repair. All in onnxruntime, on CUDA where it is usable. A trigger file holds mask (H, W) and pattern (C, H, W), both in
-    [0, 1], and target; a scan's report folder holds such files.
+    Use it to see what a trigger does, before and after a repair. All in onnxruntime, on CUDA where it is usable. A
+    trigger file holds mask (H, W) and pattern (C, H, W), both in [0, 1], and target; a scan's report folder holds such
+    files.
 
     \b
     Examples:

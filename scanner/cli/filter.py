@@ -40,9 +40,10 @@ def filter_(
 ) -> None:  # fmt: skip
     """Write MODEL with two more outputs: a score of how stamped an input looks, and whether it is flagged.
 
-    Use it where a backdoored model must stay in service. The answers stay the same to the bit. The threshold, in OUT.json beside the file too, lets about 5 % of clean
-    pictures be flagged; what is flagged and missed is measured on held-out pictures. A file with a filter has several
-    outputs: give its scores' name with --scores where it is scanned again.
+    Use it where a backdoored model must stay in service. The answers stay the same to the bit. The threshold, in
+    OUT.json beside the file too, lets about 5 % of clean pictures be flagged; what is flagged and missed is measured on
+    held-out pictures. A file with a filter has several outputs: give its scores' name with --scores where it is scanned
+    again.
 
     \b
     Examples:

@@ -32,7 +32,8 @@ def inspect(
 ) -> None:
     """Say what is in MODEL: inputs, outputs, operators, layers, what has a torch twin and what has not, and why.
 
-    Use it where a scan says that there is no torch twin. The twin is tried on random inputs; no data is needed. Nothing of the file is changed.
+    Use it where a scan says that there is no torch twin. The twin is tried on random inputs; no data is needed. Nothing
+    of the file is changed.
 
     \b
     Examples:

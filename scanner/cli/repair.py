@@ -63,9 +63,9 @@ def repair(
 ) -> None:  # fmt: skip
     """Take the backdoor out of MODEL and write OUT.onnx, if clean accuracy can be held.
 
-    Use it where a scan has found a trigger and no clean model is to be had. Every result is judged in onnxruntime on held-out samples and scanned again with a fresh seed. The weights are
-    edited in the original file: all else stays as it is. That a repair closes the triggers that were found does not
-    prove that there is no other.
+    Use it where a scan has found a trigger and no clean model is to be had. Every result is judged in onnxruntime on
+    held-out samples and scanned again with a fresh seed. The weights are edited in the original file: all else stays as
+    it is. That a repair closes the triggers that were found does not prove that there is no other.
 
     \b
     Examples:
