@@ -31,7 +31,7 @@ def uri_of(name: str) -> tuple[str, str]:
         return f"file:///{name[0]}:/{_quoted(name[3:].replace(chr(92), '/'))}", ""
     if name.startswith("/"):
         return f"file:///{_quoted(name.lstrip('/'))}", ""
-    return _quoted(name), ROOT
+    return _quoted(re.sub(r"^(\./+)+(?=.)", "", name)), ROOT
 
 
 def location_of(name: str, index: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ..findings import Label, Severity
 from ..policy import Judgement, Policy, judge
 from ..version import __version__
 from . import Document
+from ._moments import moment
 from ._text import visible
 
 __all__ = ["Junit"]
@@ -86,12 +87,13 @@ class _Suite:
         ElementTree.SubElement(test, "system-out").text = "\n".join(_facts(answer))
         self.tests.append(test)
         self.seconds += answer.seconds
-        self.ended = max(self.ended, answer.ended)
+        ended = moment(answer.ended)
+        self.ended = max(self.ended, f"{ended:%Y-%m-%dT%H:%M:%S}" if ended else "")
 
     def text(self, name: str) -> str:
         suite = ElementTree.Element("testsuite", {"name": name, **self.counts(), "skipped": str(self.skipped)})
         if self.ended:
-            suite.set("timestamp", visible(self.ended).removesuffix("Z"))
+            suite.set("timestamp", self.ended)
         properties = ElementTree.SubElement(suite, "properties")
         for key, value in (("onnxray.version", __version__), ("onnxray.limits", LIMITS)):
             ElementTree.SubElement(properties, "property", name=key, value=value)

@@ -72,6 +72,9 @@ def test_a_suite_for_each_group(every_state: tuple[Answer, ...]) -> None:
     assert [(s.get("name"), s.get("tests")) for s in root] == [("onnxray", "5"), ("shop", "1"), ("vendor", "2")]
     assert root[0].get("timestamp") == "2026-03-04T05:10:00"
     assert root[2][1].get("classname") == "vendor"
+    zoned = replace(every_state[0], ended="2026-03-04T06:06:07.123+01:00")
+    assert suites([zoned])[0].get("timestamp") == "2026-03-04T05:06:07"
+    assert "timestamp" not in suites([replace(zoned, ended="soon")])[0].attrib
 
 
 @pytest.mark.parametrize(

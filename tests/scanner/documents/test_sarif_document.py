@@ -265,6 +265,9 @@ def test_no_answers_are_a_valid_run() -> None:
     ("name", "uri", "base"),
     [
         ("models/a b.onnx", "models/a%20b.onnx", "%SRCROOT%"),
+        ("./models//a.onnx", "models//a.onnx", "%SRCROOT%"),
+        (".//a:b.onnx", "a%3Ab.onnx", "%SRCROOT%"),
+        ("../a.onnx", "../a.onnx", "%SRCROOT%"),
         ("javascript:alert(1)", "javascript%3Aalert%281%29", "%SRCROOT%"),
         ("a#b?c%d.onnx", "a%23b%3Fc%25d.onnx", "%SRCROOT%"),
         ("zoo.zip!nets/a.onnx", "zoo.zip!nets/a.onnx", "%SRCROOT%"),
@@ -289,7 +292,7 @@ def test_a_uri_is_relative_and_gives_the_name_back(name: str) -> None:
         assert not urlparse(uri).scheme
         assert not urlparse(uri).netloc
         assert urljoin("file:///root/", uri).startswith("file:///")
-    if base and not name.startswith("hf://"):
+    if base and not name.startswith(("hf://", "./")):
         try:
             raw = name.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
