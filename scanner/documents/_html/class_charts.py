@@ -70,12 +70,12 @@ class Chart:
     seconds: float
 
 
-def chart(report: Contract, e: Evidence) -> Chart:
-    """The chart of one method's evidence."""
+def chart(report: Contract, e: Evidence, rows: int = ROWS) -> Chart:
+    """The chart of one method's evidence, with that many bars, or more where more classes are accused."""
     values, lines, seen = _scale(e)
     most = max([*(v for v in values if v is not None), *(at for at, _, _ in lines)], default=0.0) * ROOM or 1.0
     lengths = [max(0.0, 100 * v / most) if v is not None else None for v in values]
-    shown = _order(report, e, values)[: max(ROWS, len(_accused(report, e)))]
+    shown = _order(report, e, values)[: max(rows, len(_accused(report, e)))]
     whole = bool(e.details.get("whole"))
     return Chart(
         method=e.detector,

@@ -27,6 +27,7 @@ KINDS = {
     "strongest": "How often each pixel is among the strongest fifth for class {0}",
     "clusters": "Training samples labelled {0}: the suspicious ones in red, the others in blue",
 }
+PLOT = "Training samples"  # what the words of a picture with writing begin with
 LAID_OVER = " Above: some pictures and, last, the mean of all; below: the same map glowing over them."
 
 
@@ -39,6 +40,8 @@ class Picture:
         source: data URI where the page does not hold the bytes yet, else "".
         width, height: in pixels.
         words: what it shows: caption and text for those who do not see it.
+        about: the class that it is about; -1 for none.
+        plot: whether it has writing in it, which must not be made smaller.
     """
 
     key: str
@@ -46,6 +49,8 @@ class Picture:
     width: int
     height: int
     words: str
+    about: int = -1
+    plot: bool = False
 
 
 class Gallery:
@@ -63,7 +68,7 @@ class Gallery:
         names = evidence.artifacts
         wanted = [name for name in names if _kind(name) in kinds and f"{name}{OVER_SAMPLES}" not in names]
         wanted.sort(key=lambda name: (_class(name), kinds.index(_kind(name)), name))
-        return list(self._found((evidence.artifacts[name], _words(report, name)) for name in wanted))
+        return list(self._found((names[name], _words(report, name), _class(name)) for name in wanted))
 
     def of_gate(self, proof: Proof) -> list[Picture]:
         """The picture before and after of a gate's witness."""
@@ -71,25 +76,25 @@ class Gallery:
             "before": "A picture on which the gate is silent",
             "witness": "The same, changed so that the gate fires",
         }
-        files = ((proof.artifacts[name], words) for name, words in told.items() if name in proof.artifacts)
+        files = ((proof.artifacts[name], words, -1) for name, words in told.items() if name in proof.artifacts)
         return list(self._found(files))
 
     def text(self, file: str) -> str:
         """A file that is text; "" where it is missing."""
         return self._files.get(file, b"").decode("utf-8", "replace")
 
-    def _found(self, named: Iterator[tuple[str, str]]) -> Iterator[Picture]:
-        for file, words in named:
+    def _found(self, named: Iterator[tuple[str, str, int]]) -> Iterator[Picture]:
+        for file, words, about in named:
             content = self._files.get(file, b"")
             if content.startswith(PNG) and len(content) > 24:
-                yield self._picture(content, words)
+                yield self._picture(content, words, about)
 
-    def _picture(self, content: bytes, words: str) -> Picture:
+    def _picture(self, content: bytes, words: str, about: int) -> Picture:
         key = f"p{sha256(content).hexdigest()[:20]}"
         source = "" if key in self._seen else f"data:image/png;base64,{b64encode(content).decode()}"
         self._seen.add(key)
         width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
-        return Picture(key, Markup(source), width, height, words)
+        return Picture(key, Markup(source), width, height, words, about, words.startswith(PLOT))
 
 
 def _kind(name: str) -> str:

@@ -22,7 +22,7 @@ from ...repair_report import CLOSES
 from ...reports._sections import ANY_MODEL
 from ...version import __version__
 from .gallery import Gallery
-from .rows import LABELS, Row, row_of
+from .rows import LABELS, Row, row_of, worry
 from .sections import section_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def page(answers: Iterable[Answer], title: str) -> Iterator[str]:
         yield _shown(
             templates, "head.html", title=title, counts=_ordered(counts), total=len(rows), grouped=grouped, **_assets()
         )
-        for row in rows:
+        for row in sorted(rows, key=worry):
             yield _shown(templates, "row.html", row=row, grouped=grouped)
         yield _shown(templates, "middle.html", total=len(rows))
         yield from iter(lambda: spool.read(CHUNK), "")

@@ -56,7 +56,9 @@ def _refusal(told: Mapping[str, Any]) -> str:
 def _changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[Change]:
     if not before:
         return
-    yield _change("clean accuracy", before["clean_accuracy"], after and after["clean_accuracy"], "high is good")
+    yield _change(
+        "clean accuracy", before["clean_accuracy"], after["clean_accuracy"] if after else None, "high is good"
+    )
     rates = [a["rate"] for a in after["attacks"]] if after else []
     for place, attack in enumerate(before["attacks"]):
         rate = rates[place] if place < len(rates) else None

@@ -10,7 +10,7 @@ from ...reports._words import SYMBOLS, class_label, file_size
 if TYPE_CHECKING:
     from ...answers import Answer
 
-__all__ = ["LABELS", "Row", "row_of", "symbol"]
+__all__ = ["LABELS", "Row", "row_of", "symbol", "worry"]
 
 LABELS = ("backdoored", "suspicious", "inconclusive", "error", "not scanned", "waiting", "clean")
 """What a row can be called, most worrying first."""
@@ -65,6 +65,11 @@ def row_of(answer: Answer, number: int) -> Row:
         size_words=file_size(answer.size_bytes) if answer.size_bytes else "",
         seconds=answer.seconds,
     )
+
+
+def worry(row: Row) -> tuple[int, float, int]:
+    """Orders rows: the most worrying label first, of these the highest score, then as in the catalog."""
+    return row.rank, -(row.score or 0.0), row.number
 
 
 def symbol(label: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...findings import Label
+from ...reports._class_table import ROWS
 from ...reports._words import class_label, meaning, percent
 from .class_charts import Chart, chart
 from .gallery import Gallery, Picture
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Section", "section_of"]
 
+FEW = 5  # bars of a method where nothing is flagged and the model is clean
 LISTED = 200  # suspicious samples listed
 
 STATES = {
@@ -49,6 +51,7 @@ class Samples:
     method: str
     groups: list[dict[str, str]]
     pictures: list[Picture]
+    others: list[Picture]
     listed: list[list[str]]
     more: int
 
@@ -66,6 +69,7 @@ class Section:
     repair: Repair | None
     triggers: list[Picture] = field(default_factory=list)
     maps: list[Picture] = field(default_factory=list)
+    other_maps: list[Picture] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
     quiet: list[Chart] = field(default_factory=list)
     brief: bool = False
@@ -98,11 +102,14 @@ def _found(report: Contract, gallery: Gallery) -> Mapping[str, object]:
     """What there is only with a report; a clean model's pictures are left out where nothing is flagged."""
     brief = report.verdict.label is Label.CLEAN and not any(e.flagged for e in report.evidence)
     shown = [] if brief else report.evidence
-    charts = [chart(report, e) for e in report.evidence]
+    charts = [chart(report, e, FEW if brief else ROWS) for e in report.evidence]
+    maps = [p for e in shown for p in gallery.of(report, e, "heatmap", "strongest")]
+    accused = {*report.verdict.targets, *(c for e in report.evidence for c in e.flagged)}
     return {
         "brief": brief,
         "triggers": [p for e in shown for p in gallery.of(report, e, "trigger", "mask", "stamped")],
-        "maps": [p for e in shown for p in gallery.of(report, e, "heatmap", "strongest")],
+        "maps": [p for p in maps if p.about in accused],
+        "other_maps": [p for p in maps if p.about not in accused],
         "charts": sorted((c for c in charts if c.stands_out or c.searches), key=lambda c: not c.stands_out),
         "quiet": [c for c in charts if not (c.stands_out or c.searches)],
         "findings": report.findings,
@@ -118,10 +125,10 @@ def _found(report: Contract, gallery: Gallery) -> Mapping[str, object]:
 
 def _gate(report: Contract, proof: Proof, gallery: Gallery) -> Gate:
     w = proof.witness
-    named = [
-        class_label(report, c) if w else "" for c in ((w.class_before, w.class_after, w.class_held) if w else (0,) * 3)
-    ]
-    return Gate(proof, *named, gallery.of_gate(proof))
+    before, after, held = (
+        (class_label(report, c) for c in (w.class_before, w.class_after, w.class_held)) if w else ("", "", "")
+    )
+    return Gate(proof, before, after, held, gallery.of_gate(proof))
 
 
 def _samples(report: Contract, method: str, groups: list[PoisonedSamples], gallery: Gallery, place: int) -> Samples:
@@ -129,7 +136,11 @@ def _samples(report: Contract, method: str, groups: list[PoisonedSamples], galle
     table = list(csv.reader(gallery.text(evidence.artifacts.get("samples", "")).splitlines()))[1:]
     listed = [line for line in table if len(line) == 4][:LISTED]
     pictures = gallery.of(report, evidence, "clusters")
-    return Samples(method, [_group(report, p) for p in groups], pictures, listed, len(table) - len(listed))
+    first = [p for p in pictures if p.about in report.verdict.targets] or pictures
+    others = [p for p in pictures if p not in first]
+    worded = any(p.tokens for p in groups)
+    rows = [_group(report, p) | ({"words they share": ", ".join(p.tokens)} if worded else {}) for p in groups]
+    return Samples(method, rows, first, others, listed, len(table) - len(listed))
 
 
 def _group(report: Contract, p: PoisonedSamples) -> dict[str, str]:
@@ -141,5 +152,4 @@ def _group(report: Contract, p: PoisonedSamples) -> dict[str, str]:
         "silhouette": f"{p.silhouette:.2f}",
         "given their label": percent(p.followed),
         "what they share turns": "-" if p.transplant is None else f"{percent(p.transplant)} of others",
-        "words they share": ", ".join(p.tokens),
     }

@@ -119,8 +119,9 @@ def test_every_model_has_a_row_and_a_section(every_state: tuple[Answer, ...], pa
     sections = [a for a in page.all("article")]
     rows = [a for a in page.all("tr") if "data-model" in a]
     assert len(sections) == len(rows) == len(every_state)
-    assert [a["data-model"] for a in rows] == [a["id"] for a in sections]
-    assert [a["data-label"] for a in rows] == [answer.label for answer in every_state]
+    assert {a["data-model"] for a in rows} == {a["id"] for a in sections}
+    worst = ["backdoored", "suspicious", "inconclusive", "error", "not scanned", "waiting", "clean"]
+    assert [a["data-label"] for a in rows] == sorted((a.label for a in every_state), key=worst.index)
     for answer in every_state:
         assert page.text.count(answer.name) >= 2
     assert "and 1 more name" in page.text
@@ -174,9 +175,9 @@ def test_bars_are_as_long_as_the_statistic(backdoored: Report, answer: Any) -> N
 
 def test_many_classes_are_a_strip_and_the_first_bars(clean: Report, answer: Any) -> None:
     page = Page(rendered([answer(clean)]))
-    assert len([a for a in page.all("line") if a["class"] == "tick"]) == 43
-    assert len(page.all("rect")) == 12
-    assert "31 more classes are in the strip" in page.text
+    assert sum(str(a["d"]).count("M") for a in page.all("path") if a.get("class") == "tick") == 43
+    assert len(page.all("rect")) == 5
+    assert "38 more classes are in the strip" in page.text
 
 
 def test_a_method_that_only_nominates_shows_how_far_classes_stand_apart(suspicious: Report, answer: Any) -> None:
@@ -361,7 +362,7 @@ def test_one_model_is_opened_and_so_are_the_worrying(
 
 def test_a_clean_model_is_short(clean: Report, answer: Any) -> None:
     few, many = (len(rendered([answer(clean)] * count)) for count in (2, 12))
-    assert (many - few) / 10 < 12_000
+    assert (many - few) / 10 < 8_000
 
 
 def test_many_models_are_read_once_and_never_held(
