@@ -28,7 +28,7 @@ __all__ = ["main"]
 
 _SECONDS = 10.0  # for an answer to begin
 _CHUNK = 1 << 20  # so that whoever watches the disk sees that something comes
-_BESIDE = re.compile(r"(config|preprocessor_config)\.json|[\w.-]*labels[\w.-]*\.(txt|json)", re.IGNORECASE)
+_BESIDE = re.compile(r"(config|preprocessor_config)\.json|[\w.-]*(labels|classes)[\w.-]*\.(txt|json)", re.IGNORECASE)
 _LARGEST_BESIDE = 1 << 20
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
