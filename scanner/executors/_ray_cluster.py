@@ -19,9 +19,20 @@ from ..errors import ClusterError, OptionError
 
 if TYPE_CHECKING:
     from ..jobs import Job
-    from .ray import Ray
 
-__all__ = ["Demand", "connected", "library"]
+__all__ = ["Demand", "Terms", "connected", "library"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The options of the executor that hold for its jobs; see there."""
+
+    cpus: float
+    gpus: float
+    memory: int
+    retries: int
+    workers: int
+    patience: float
 
 
 @dataclass(frozen=True)
@@ -33,10 +44,10 @@ class Demand:
     memory: int
 
     @classmethod
-    def of(cls, job: Job, options: Ray) -> Demand:
+    def of(cls, job: Job, terms: Terms) -> Demand:
         """A job that asks for the CPU takes no GPU; one that asks for CUDA takes at least some."""
-        gpus = {"cpu": 0.0, "cuda": options.gpus or 1.0}.get(job.options.device, options.gpus)
-        return cls(options.cpus, gpus, options.memory or job.max_memory)
+        gpus = {"cpu": 0.0, "cuda": terms.gpus or 1.0}.get(job.options.device, terms.gpus)
+        return cls(terms.cpus, gpus, terms.memory or job.max_memory)
 
     def options(self) -> dict[str, Any]:
         """The same as options of a Ray task."""

@@ -15,13 +15,12 @@ from ..errors import ClusterError
 from ..jobs import Outcome
 from ..version import __version__
 from ._ray_board import Board
-from ._ray_cluster import Demand, library
+from ._ray_cluster import Demand, Terms, library
 from ._ray_files import Lacking, files_of, marks, pack, placed
 from ._ray_node import Asked, remote_answer
 
 if TYPE_CHECKING:
     from ..jobs import Job
-    from .ray import Ray
 
 __all__ = ["WORK", "Flight"]
 
@@ -49,12 +48,12 @@ class Flight:
     """All jobs of one run.
 
     Args:
-        options: the executor.
+        terms: the executor's options.
         moved: called with a job, what it is doing, and the fraction done.
     """
 
-    def __init__(self, options: Ray, moved: Callable[[Job, str, float], None]) -> None:
-        self._options = options
+    def __init__(self, terms: Terms, moved: Callable[[Job, str, float], None]) -> None:
+        self._terms = terms
         self._ray = library()
         self._remote = self._ray.remote(max_retries=0)(remote_answer())
         self._board, self._contents = Board(moved), Contents()
@@ -88,7 +87,7 @@ class Flight:
         self._pending.clear()
 
     def _fill(self, jobs: Iterator[Job]) -> None:
-        while len(self._pending) < (self._options.workers or self._room):
+        while len(self._pending) < (self._terms.workers or self._room):
             if (job := next(jobs, None)) is None:
                 break
             self._submit(Try(job))
@@ -99,25 +98,25 @@ class Flight:
         if not self._pending or monotonic() - self._looked < _LOOK:
             return
         self._looked = monotonic()
-        demands = {Demand.of(tried.job, self._options) for tried in self._pending.values()}
+        demands = {Demand.of(tried.job, self._terms) for tried in self._pending.values()}
         slots = [demand.slots() for demand in demands]
         if any(slots):
             self._had_room = monotonic()
-        elif monotonic() - self._had_room > self._options.patience:
+        elif monotonic() - self._had_room > self._terms.patience:
             raise ClusterError(
-                f"no node of the Ray cluster has had {next(iter(demands))} for {self._options.patience:g} seconds, "
+                f"no node of the Ray cluster has had {next(iter(demands))} for {self._terms.patience:g} seconds, "
                 "which one job needs; start such a node, or ask for less"
             )
         self._room = max(slots) + max(slots) // 4 + 1
 
     def _submit(self, tried: Try) -> None:
-        demand = Demand.of(tried.job, self._options)
+        demand = Demand.of(tried.job, self._terms)
         job = placed(tried.job, {name: path.absolute() for name, path in files_of(tried.job).items()})
         asked = Asked(
             job=replace(job, max_memory=demand.memory),
             marks=marks(job, self._contents),
             work=WORK,
-            threads=max(1, int(self._options.cpus)),
+            threads=max(1, int(self._terms.cpus)),
         )
         task = self._remote.options(name="onnxray", **demand.options())
         self._pending[task.remote(__version__, pickle.dumps(asked), self._board.actor, tried.sent)] = tried
@@ -143,7 +142,7 @@ class Flight:
         raise ClusterError(f"{one_line(answer, 300)}; install onnxray {__version__} on every node of the Ray cluster")
 
     def _after_loss(self, tried: Try, error: Exception) -> Outcome | None:
-        if tried.losses < self._options.retries:
+        if tried.losses < self._terms.retries:
             self._submit(replace(tried, losses=tried.losses + 1))
             return None
         lost = f"its node or its worker was lost {tried.losses + 1} times"

@@ -51,12 +51,13 @@ class Ray(Executor):
             OptionError: an option is out of its range, or Ray is not installed.
             ClusterError: the cluster cannot be joined, has no room for a job, or a node has no onnxray of this version.
         """
-        from ._ray_cluster import connected
+        from ._ray_cluster import Terms, connected
         from ._ray_flight import Flight
 
         self._require_ranges()
+        terms = Terms(self.cpus, self.gpus, self.memory, self.retries, self.workers, self.patience)
         with connected(self.address):
-            flight = Flight(self, moved)
+            flight = Flight(terms, moved)
             try:
                 yield from flight.through(iter(jobs))
             finally:
