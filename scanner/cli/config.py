@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import rich_click as click
 
 from ...converters.messages import one_line
+from .config_keys import keys_table
 from .effective import Value, check_all, effective, files_told
 
 __all__ = ["config"]
@@ -95,6 +96,30 @@ def check(context: click.RichContext, /) -> None:
     for line in files_told(context):
         click.echo(line)
     click.echo("every key and value is right")
+
+
+@config.command()
+@click.pass_context
+def keys(context: click.RichContext, /) -> None:
+    """Print every setting as a table in Markdown, which is in docs/configuration.md.
+
+    Use it to see which commands take a setting, and what a project's file may set.
+
+    \b
+    Examples:
+      onnxray config keys
+
+    \b
+    Exit codes:
+      0    printed
+      4    wrong usage
+
+    \b
+    See also:
+      onnxray config show    the values that are in force
+    """
+    root = context.find_root().command
+    click.echo("\n".join(keys_table(root)))
 
 
 def _table(values: Sequence[Value]) -> Iterator[str]:
