@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["astray", "cache_folder", "cached", "is_repository", "origin", "point", "snapshots"]
+__all__ = ["astray", "blobs", "cache_folder", "cached", "is_repository", "origin", "point", "snapshots"]
 
 _PREFIX = "models--"
 _LONGEST_REF = 256
@@ -25,10 +25,15 @@ def cached(cache: Path, repository: str, revision: str) -> Path | None:
     Raises:
         OSError: the cache cannot be read.
     """
-    folder = cache / f"{_PREFIX}{repository.replace('/', '--')}"
+    folder = _folder(cache, repository)
     ref = folder / "refs" / revision
     snapshot = folder / "snapshots" / (_text(ref) if ref.is_file() else revision)
     return snapshot if snapshot.parent.name == "snapshots" and snapshot.is_dir() else None
+
+
+def blobs(cache: Path, repository: str) -> Path:
+    """Where the contents of a repository's files lie."""
+    return _folder(cache, repository) / "blobs"
 
 
 def is_repository(folder: Path) -> bool:
@@ -75,6 +80,10 @@ def point(snapshot: Path, revision: str) -> None:
     if revision != snapshot.name:
         ref.parent.mkdir(parents=True, exist_ok=True)
         ref.write_text(snapshot.name)
+
+
+def _folder(cache: Path, repository: str) -> Path:
+    return cache / f"{_PREFIX}{repository.replace('/', '--')}"
 
 
 def _text(ref: Path) -> str:

@@ -60,7 +60,9 @@ def _foreign() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise OnnxrayError(one_line(str(error) or type(error).__name__)) from error
+        what = one_line(str(error) or type(error).__name__)
+        advice = "check the address, the network, HF_ENDPOINT and HF_TOKEN, or use HF_HUB_OFFLINE=1"
+        raise OnnxrayError(f"could not be downloaded ({what}); {advice}") from error
 
 
 def _download(where: Address, cache: Path) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from ...converters.limits import MAX_BYTES
 from .hub_address import Address
+from .hub_cache import blobs
 
 __all__ = ["Downloaded", "download"]
 
@@ -46,7 +47,7 @@ class Downloaded:
 
 def download(where: Address, cache: Path) -> Downloaded:
     """Fetch the models of a repository with their data, labels and preprocessing into a cache of the hub's form."""
-    found, watch = Downloaded(), _Watch(cache)
+    found, watch = Downloaded(), _Watch(blobs(cache, where.repository))
     request = {"repository": where.repository, "revision": where.revision, "path": where.path, "cache": str(cache)}
     with _child(request) as lines:
         while not found.error:
@@ -88,8 +89,9 @@ def _read(line: bytes) -> dict[str, Any]:
 class _Watch:
     """What arrives, seen on the disk."""
 
-    def __init__(self, cache: Path) -> None:
-        self._cache, self._size, self._most, self._since = cache, 0, 0, time.monotonic() + _START
+    def __init__(self, blobs: Path) -> None:
+        self._blobs, self._size, self._most, self._since = blobs, 0, 0, time.monotonic() + _START
+        self._old = dict(self._incomplete())  # of a download that was broken off before
 
     def heard(self, told: Mapping[str, Any]) -> None:
         """Note what the child said."""
@@ -98,7 +100,7 @@ class _Watch:
 
     def complaint(self) -> str:
         """Why the download is not to be waited for any longer; "" while it is."""
-        sizes = list(self._incomplete())
+        sizes = [size for path, size in self._incomplete() if size != self._old.get(path)]
         if sum(sizes) != self._size:
             self._size, self._since = sum(sizes), time.monotonic()
         if self._most and max(sizes, default=0) > self._most + _SLACK:
@@ -107,10 +109,10 @@ class _Watch:
             return f"the endpoint sent nothing for {SILENCE:g} seconds; try again, or use HF_HUB_OFFLINE=1"
         return ""
 
-    def _incomplete(self) -> Iterator[int]:
-        for path in self._cache.glob("models--*/blobs/*.incomplete"):
+    def _incomplete(self) -> Iterator[tuple[Path, int]]:
+        for path in self._blobs.glob("*.incomplete"):
             with suppress(OSError):
-                yield path.stat().st_size
+                yield path, path.stat().st_size
 
 
 @contextmanager

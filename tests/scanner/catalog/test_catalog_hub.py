@@ -192,6 +192,9 @@ def test_an_endpoint_that_never_ends_is_not_waited_for(
     with serving({"a.onnx": TINY, "b.onnx": TINY + b"b"}, {"b.onnx": fault}) as endpoint:
         online.setenv("HF_ENDPOINT", endpoint.url)
         begun = time.monotonic()
+        stale = tmp_path / "hub" / "models--org--repo" / "blobs" / "0.incomplete"
+        stale.parent.mkdir(parents=True)
+        stale.write_bytes(bytes(1 << 24))  # of an earlier download
         catalog = inventory(["hf://org/repo"], cache=tmp_path / "hub")
     assert time.monotonic() - begun < 120
     assert names(catalog) == ["hf://org/repo/a.onnx"]
