@@ -26,11 +26,13 @@ def note(job: Job, what: str) -> None:
 
 
 def work(job: Job, progress: Progress, *, share: Share) -> Outcome:
-    """Take as many seconds as the job's name says, or die, or tell what is seen here."""
+    """Take as many seconds as the job's name says, or wait to be let go, or die; and tell what is seen here."""
     note(job, "began")
     what, seconds = [*job.name.split(), "0"][:2]
     progress("half way", 0.5)
     time.sleep(float(seconds))
+    while what == "hold" and not Path(os.environ["RAY_FAKES_DIARY"]).with_suffix(".go").exists():
+        time.sleep(0.1)
     if what == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "raise":
