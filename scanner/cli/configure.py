@@ -13,14 +13,11 @@ from ..errors import OptionError
 from .configured import check_names, check_table, default_map, notes, settings_for, suppressions_in
 from .methods import METHODS, check_methods, methods_in
 from .policy_flags import SUPPRESSIONS
-from .settings import keys_of
+from .settings import WITHOUT, keys_of
 
 __all__ = ["config_files", "config_flags", "configure", "user_file"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-WITHOUT = ("completion", "config", "explain")
-"""Commands that nothing is set for."""
 
 
 def config_flags(command: Command) -> Command:

@@ -14,7 +14,7 @@ from ..config_files import ConfigFile, Origin
 from ..errors import OptionError
 from ..policy_file import listed
 from ..suppressions import Listed
-from .settings import commands_of, keys_of, value_of
+from .settings import WITHOUT, commands_of, keys_of, value_of
 from .trust import check_trust, told
 
 __all__ = [
@@ -60,7 +60,7 @@ def check_names(root: click.Group, files: Sequence[ConfigFile], others: Sequence
     commands = dict(commands_of(root))
     everywhere = {key for path, command in commands.items() if path for key in keys_of(command)}
     for file in files:
-        known = {*everywhere, *root.commands, *others, *FAMILIES, SUPPRESS}
+        known = {*everywhere, *root.commands, *others, *FAMILIES, SUPPRESS} - {*WITHOUT}
         for key, value in file.table.items():
             if key not in known:
                 raise OptionError(f"{_at(file, key)}: there is no such setting{did_you_mean(key, known)}")

@@ -17,6 +17,7 @@ from ..policy_file import read_policy
 from .configure import config_files, user_file
 from .configured import Setting, check_names, check_table, settings_for, suppressions_in
 from .methods import check_methods, methods_in
+from .policy_flags import policy_settings
 from .settings import commands_of, keys_of
 
 __all__ = ["Value", "check_all", "effective", "files_told"]
@@ -178,7 +179,7 @@ def _of_policy(path: tuple[str, ...], values: Mapping[str, Value]) -> dict[str, 
     policy = read_policy(Path(file))
     set_there = {
         key: Value(path, key, value, "file", f"{file}: {key}")
-        for key, value in policy.settings.items()
+        for key, value in policy_settings(policy.settings, values).items()
         if key in values and values[key].origin in ("default", "file")
     }
     accepted = {

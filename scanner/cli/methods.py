@@ -63,6 +63,8 @@ def check_methods(files: Sequence[ConfigFile]) -> None:
 
 def methods_for(context: click.Context) -> Options:
     """Of what the files set, what the command at hand uses: options for other methods would be a mistake of its."""
+    if context.resilient_parsing:  # a completion, which imports nothing
+        return {}
     found: Mapping[str, Options] = context.meta.get(METHODS, {})
     return {
         name: dict(options)

@@ -19,14 +19,21 @@ if TYPE_CHECKING:
     from ..policy import Judging, Policy
     from ..suppressions import Listed
 
-__all__ = ["SUPPRESSIONS", "exit_code_of", "policy_flag", "policy_flags", "policy_of", "suppressions_here", "told"]
+__all__ = [
+    "SUPPRESSIONS",
+    "exit_code_of",
+    "policy_flag",
+    "policy_flags",
+    "policy_of",
+    "policy_settings",
+    "suppressions_here",
+    "told",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SUPPRESSIONS = "onnxray.suppressions"
 """Key of click's ``Context.meta``: what the configuration and the policy file accept."""
-SOURCES = "onnxray.policy"
-"""Key of click's ``Context.meta``: key of a setting -> the policy file that sets it."""
 
 
 def _read(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -39,12 +46,19 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
     policy, options = read_policy(path), keys_of(context.command)
     context.meta[SUPPRESSIONS] = (*suppressions_here(context), *policy.suppressions)
     defaults = dict(context.default_map or {})
-    for key, value in policy.settings.items():
+    settings = policy_settings(policy.settings, options)
+    for key, value in settings.items():
         if (option := options.get(key)) is not None and option.name:
             defaults[option.name] = value_of(context.command, option, value, f"{path}: {key}", path.parent)
     context.default_map = defaults
-    context.meta[SOURCES] = {key: str(path) for key in policy.settings}
     return path
+
+
+def policy_settings(settings: Mapping[str, object], options: Mapping[str, object]) -> Mapping[str, object]:
+    """The settings for this command: what an audit fails on is a severity, as it has no verdicts."""
+    if "fail-on-finding" in options:
+        return settings
+    return {"fail-on": settings["fail-on-finding"]} if "fail-on-finding" in settings else {}
 
 
 _policy = partial(click.option, panel="What fails")

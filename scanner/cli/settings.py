@@ -11,7 +11,10 @@ import rich_click as click
 from ...converters.messages import one_line
 from ..errors import OptionError
 
-__all__ = ["commands_of", "keys_of", "value_of"]
+__all__ = ["WITHOUT", "commands_of", "keys_of", "value_of"]
+
+WITHOUT = ("completion", "config", "explain")
+"""Commands that nothing is set for."""
 
 NEVER = {"help", "version", "config", "no-config", "debug"}
 """Options that are for one call only."""
@@ -25,11 +28,12 @@ def keys_of(command: click.Command) -> dict[str, click.Option]:
 
 
 def commands_of(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """A command and all its sub-commands that are there without loading anything, each with its path."""
+    """A command and all its sub-commands that can be set something, as far as they are loaded, each with its path."""
     yield path, command
     if isinstance(command, click.Group):
         for name, part in command.commands.items():
-            yield from commands_of(part, (*path, name))
+            if path or name not in WITHOUT:
+                yield from commands_of(part, (*path, name))
 
 
 def value_of(command: click.Command, option: click.Option, value: object, where: str, folder: Path) -> Any:

@@ -22,12 +22,12 @@ class Trust(Enum):
 
 
 _TAKEN = (
-    "all", "arch", "classes", "device", "format", "input-shape", "layout", "quiet", "seed", "sort", "workers",
+    "all", "arch", "classes", "device", "format", "input-shape", "quiet", "sort", "workers",
 )  # fmt: skip
 _TOLD = (
     "allow-inconclusive", "bgr", "calibration", "check", "data", "detector", "exit-zero", "fail-on",
-    "fail-on-finding", "inputs", "label", "limit", "manifest", "max-seconds", "mean", "measure", "method", "model",
-    "policy", "range", "rounds", "samples", "scores", "since", "std", "tolerance", "training-data", "trigger",
+    "fail-on-finding", "inputs", "label", "layout", "limit", "manifest", "max-seconds", "mean", "measure", "method", "model",
+    "policy", "range", "rounds", "samples", "scores", "seed", "since", "std", "tolerance", "training-data", "trigger",
 )  # fmt: skip
 _INSIDE = ("output", "store")
 _WORDS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -143,6 +144,7 @@ def test_options_of_methods_are_set_under_their_family(project: Write) -> None:
         ('[scan]\nfail-on = "never"', "scan.fail-on: 'never' is not one of 'suspicious', 'backdoored'"),
         ('fail-on = "high"', "to set it for another command only, use a table [COMMAND]"),
         ('scan = "x"', "scan: expected a table [scan]"),
+        ("[config]\nx = 1", "config: there is no such setting"),
         ("[samples]\nx = 1", "samples: expected a value"),
         ("[detectors.neural-clense]\nsteps = 1", 'there is no such method; did you mean "neural-cleanse"?'),
         ("[detectors.neural-cleanse]\nstep = 1", 'there is no such option; did you mean "steps"?'),
@@ -259,3 +261,36 @@ def test_names_that_are_wrong_are_answered_with_what_was_meant() -> None:
         done = run(*arguments)
         assert done.exit_code == 4, arguments
         assert words in flat(done.stderr), arguments
+
+
+def test_the_page_has_every_setting() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert page.endswith(run("config", "keys").stdout)
+
+
+def test_the_files_on_the_page_are_right(project: Write, place: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    settings, policy = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (place / "repo" / "onnxray-policy.toml").write_text(policy)
+    project(settings)
+    assert run("config", "check").exit_code == 0
+    assert len([key for key in shown("scan") if key.startswith("suppress ")]) == 2
+
+
+def test_an_audit_takes_severity_and_suppressions_of_a_policy(place: Path) -> None:
+    model = place / "repo" / "sub" / "trailing.onnx"
+    model.write_bytes(bundled("clean.onnx").read_bytes() + b"\x9a\x3f\x04\x61\x62\x63\x64")  # an unknown field
+    (policy := place / "policy.toml").write_text('fail-on = "backdoored"\nfail-on-finding = "note"\n')
+    done = run("audit", "trailing.onnx", "-f", "json", "--policy", str(policy))
+    found = json.loads(done.stdout)
+    assert done.exit_code == 1
+    rules = {finding["rule"] for finding in found["findings"]}
+    policy.write_text(
+        'fail-on-finding = "note"\n'
+        + "".join(f'[[suppress]]\ncode="{rule}"\nmodel="trailing.onnx"\nreason="why"\n' for rule in rules)
+    )
+    done = run("audit", "trailing.onnx", "-f", "json", "--policy", str(policy))
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["accepted"] == dict.fromkeys(rules, "why")
+    assert "has no end" in done.stderr
+    assert "accepted: why" in run("audit", "trailing.onnx", "--policy", str(policy)).stdout
