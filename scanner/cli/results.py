@@ -109,7 +109,7 @@ def merge(out: Path, stores: tuple[Path, ...], quiet: bool) -> None:
     """Take over all that the STOREs hold into OUT, which is made if it is missing; doing so again changes nothing.
 
     \b
-    Example:
+    Examples:
       onnxray results merge all.sqlite part1.sqlite part2.sqlite part3.sqlite
 
     \b
