@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...findings import Label
 from ...reports._words import SYMBOLS, class_label, file_size
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ REASON = 200  # characters of the main reason
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the overview tells of one model; ``rank`` orders labels, ``score`` is None without a report."""
+    """What the overview tells of one model; ``rank`` orders labels, ``score`` is None where there is no answer."""
 
     number: int
     name: str
@@ -57,7 +58,7 @@ def row_of(answer: Answer, number: int) -> Row:
         label=label,
         symbol=symbol(label),
         rank=LABELS.index(label),
-        score=report.verdict.score if report else None,
+        score=report.verdict.score if report and label != Label.INCONCLUSIVE else None,
         targets=tuple(class_label(report, c) for c in report.verdict.targets) if report else (),
         reason=_short(told[0]) if told else "",
         accepted=len(answer.suppressed),

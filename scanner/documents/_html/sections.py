@@ -73,6 +73,7 @@ class Section:
     charts: list[Chart] = field(default_factory=list)
     quiet: list[Chart] = field(default_factory=list)
     brief: bool = False
+    scanned: bool = False
     findings: list[Finding] = field(default_factory=list)
     drawing: Drawing | None = None
     gates: list[Gate] = field(default_factory=list)
@@ -107,6 +108,7 @@ def _found(report: Contract, gallery: Gallery) -> Mapping[str, object]:
     accused = {*report.verdict.targets, *(c for e in report.evidence for c in e.flagged)}
     return {
         "brief": brief,
+        "scanned": True,
         "triggers": [p for e in shown for p in gallery.of(report, e, "trigger", "mask", "stamped")],
         "maps": [p for p in maps if p.about in accused],
         "other_maps": [p for p in maps if p.about not in accused],
