@@ -26,8 +26,9 @@ _TAKEN = (
 )  # fmt: skip
 _TOLD = (
     "allow-inconclusive", "bgr", "calibration", "check", "data", "detector", "exit-zero", "fail-on",
-    "fail-on-finding", "inputs", "label", "layout", "limit", "manifest", "max-seconds", "mean", "measure", "method", "model",
-    "policy", "range", "rounds", "samples", "scores", "seed", "since", "std", "tolerance", "training-data", "trigger",
+    "fail-on-finding", "inputs", "label", "layout", "limit", "manifest", "max-seconds", "mean", "measure", "method",
+    "model", "policy", "range", "rounds", "samples", "scores", "seed", "since", "std", "tolerance", "training-data",
+    "trigger",
 )  # fmt: skip
 _INSIDE = ("output", "store")
 _WORDS = {

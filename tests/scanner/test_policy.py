@@ -106,7 +106,6 @@ def test_judging_keeps_the_worst_and_tells_of_the_suppressions(backdoored: Repor
         )
     )
     judging = Judging(policy, TODAY)
-    assert judging.worst is None
     labels = [answer.label for answer in judging.over([answer_of(clean, sha256="0" * 64), answer_of(backdoored)])]
     assert labels == ["clean", "backdoored"]
     assert judging.worst is Judgement.PASS
