@@ -30,14 +30,14 @@ def document_of(form: str) -> str:
     return LINES.get(form, form)
 
 
-def for_terminals(form: str) -> None:
-    """Refuse to fill a terminal with what only a browser shows.
+def for_terminals(form: str, instead: str) -> None:
+    """Refuse to fill a terminal with what only a browser shows; ``instead`` says what to type.
 
     Raises:
         click.UsageError: standard output is a terminal.
     """
     if form in _FOR_BROWSERS and sys.stdout.isatty():
-        raise click.UsageError(f"-f {form} is for a browser; send it to a file: > catalog.{form}")
+        raise click.UsageError(f"-f {form} is for a browser, not for a terminal: {instead}")
 
 
 def check_many(form: str) -> None:

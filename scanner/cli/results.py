@@ -95,7 +95,7 @@ def results(context: click.RichContext, /, store: Path, form: str, output: Path 
     if form == "table" and output:
         raise click.UsageError("-o writes a document: choose one with -f, such as -f html")
     if not output:
-        for_terminals(form)
+        for_terminals(form, "write it into a file with -o catalog.html")
     from .results_query import show_results
 
     context.exit(show_results(store, form, output, policy_of(flags), flags))

@@ -71,7 +71,7 @@ def scan(context: click.RichContext, /, paths: tuple[str, ...], form: str, **fla
       4    wrong usage
       130  interrupted
     """
-    for_terminals(form)
+    for_terminals(form, "send it to a file with > catalog.html; -o DIR alone writes DIR/index.html for many models")
     model = None if asks_for_batch(context) else one_model(paths)
     flags["data"], flags["training_data"] = (
         flags[name] and existing(flags[name]) for name in ("data", "training_data")

@@ -102,9 +102,9 @@ def test_forms_that_do_not_fit(zoo: Path, workers: Any, onnxray: Run, monkeypatc
     result = onnxray("scan", "zoo", "-f", "svg")
     assert (result.exit_code, "shows one model" in result.stderr) == (ExitCode.USAGE, True)
     monkeypatch.setattr(documents, "sys", type("Terminal", (), {"stdout": type("", (), {"isatty": lambda: True})}))
-    with pytest.raises(click.UsageError, match="for a browser"):
-        documents.for_terminals("html")
-    documents.for_terminals("json")
+    with pytest.raises(click.UsageError, match=r"for a browser.*: > it"):
+        documents.for_terminals("html", "> it")
+    documents.for_terminals("json", "")
     assert not workers.jobs
 
 
@@ -183,6 +183,12 @@ def test_shards_together_are_the_whole(zoo: Path, workers: Any, onnxray: Run) ->
     assert onnxray("results", "merge", "all.sqlite", "1.sqlite", "2.sqlite").exit_code == ExitCode.PASS
     whole = onnxray("scan", "zoo", "--store", "all.sqlite", "-f", "csv")
     assert (whole.exit_code, len(workers.jobs)) == (ExitCode.FOUND, 3)
+
+
+def test_a_part_without_a_model_passes(here: Path, workers: Any, onnxray: Run, model: Model) -> None:
+    model(Path("clean.onnx"), "one")
+    codes = [onnxray("scan", "clean.onnx", "--shard", f"{i}/3", "--store", f"{i}.sqlite").exit_code for i in (1, 2, 3)]
+    assert (codes, len(workers.jobs)) == ([ExitCode.PASS] * 3, 1)
 
 
 def test_an_interrupt_says_what_is_kept_and_the_next_run_goes_on(zoo: Path, workers: Any, onnxray: Run) -> None:
