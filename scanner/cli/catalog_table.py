@@ -95,7 +95,7 @@ def _cells(row: Row, name: str, wide: bool) -> list[RenderableType]:
         Text.assemble((f"{symbol} {row.label}", colour), (" accepted" if row.accepted else "", "dim")),
         f"{row.score:.2f}" if row.score is not None else Text("-", "dim"),
         Text((row.named if wide else row.targets) or "-", "" if row.targets else "dim"),
-        Text(row.why if wide and row.why else row.code),
+        Text(row.why if wide and row.label != "clean" else row.code),
         f"{row.seconds:.0f} s" if row.seconds else Text("-", "dim"),
     ]
 
