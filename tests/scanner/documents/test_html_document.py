@@ -192,6 +192,9 @@ def test_a_method_that_only_nominates_shows_how_far_classes_stand_apart(suspicio
     assert lengths[1] == max(lengths) == pytest.approx(100 / 1.04, abs=0.01)  # behind the accused
     assert min(lengths) == 0
     assert page.text.count("◀ stands out") == 1
+    quiet = replace(named, detector="last-layer", flagged=())
+    page = Page(rendered([answer(replace(suspicious, evidence=(named, quiet), examples=None))]))
+    assert "1 more method flags no class" in page.text
 
 
 def test_an_infinite_cut_is_not_drawn(suspicious: Report, answer: Any) -> None:
@@ -222,6 +225,7 @@ def test_gates_are_drawn_and_their_proof_is_told(gated: Report, answer: Any) -> 
     assert "The same pixels turn 19 of 20 other pictures." in page.text
     assert "A picture on which the gate is silent" in page.text
     assert "12 bytes after the model belong to nothing." in page.text
+    assert "Slice corner → Greater lit → Where answer" in page.text
 
 
 def test_a_suppression_is_told_with_reason_and_end(gated: Report, answer: Any) -> None:
