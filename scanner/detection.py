@@ -83,7 +83,7 @@ def detect(
         training: the set under suspicion; without one, methods that need it are not due unless asked for by name.
     """
     deadline = float("inf") if options.max_seconds is None else ledger.started + options.max_seconds
-    surrogates = _surrogates(model, known, options.seed, device) if parity and samples is not None else None
+    surrogates = _surrogates(model, known, options.seed, device) if samples is not None else None
     budget = Budget(deadline, options.seed, device, ledger.progress, training=training, surrogates=surrogates)
     evidence: list[Evidence] = []
     for name, detector in sorted(detectors.items(), key=_turn):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .margins import largest_margins
 from .mask_size import MaskNorm
 from .parallel import one_thread
+from .surrogate_networks import KINDS, trained
 from .trigger_search import SearchSettings, search_triggers
 from .trigger_sizes import class_sizes
 from .victims import Victims
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Surrogates", "make_surrogates"]
 
 MOST_CLASSES, LEAST_EACH, LARGEST = 30, 5, 64
-NETWORKS, WIDTH, EPOCHS, BATCH, PEAK_RATE, SHIFT = 2, 12, 40, 32, 6e-3, 2
+NETWORKS = 2
 STEPS, VICTIMS = 80, 100
 
 
@@ -62,8 +63,25 @@ class Surrogates:
     @cached_property
     def networks(self) -> tuple[nn.Module, ...]:
         """The trained networks: pictures (N, C, H, W) in [0, 1] to logits (N, K)."""
-        with one_thread(), torch.random.fork_rng(devices=[]):  # training makes much of the last bit of a sum
-            return tuple(self._trained(self.seed + i) for i in range(NETWORKS))
+        return self._trained("normalised")
+
+    @cached_property
+    def others(self) -> tuple[tuple[nn.Module, ...], ...]:
+        """As many of each of the other kinds, for what differs between kinds."""
+        return tuple(self._trained(kind) for kind in KINDS if kind != "normalised")
+
+    def shares(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(K,) share of these pictures (n, C, H, W) in [0, 1] that fall into each class by nature.
+
+        The mean over the networks of a kind, and of the kinds the one in which the class takes in the most.
+        """
+        put = torch.from_numpy(images).to(self.images.device)
+        kinds = (self.networks, *self.others)
+        with torch.no_grad():
+            answers = [torch.cat([network(put).argmax(1) for network in kind]).cpu() for kind in kinds]
+        counts = [np.bincount(answer.numpy(), minlength=self.classes) for answer in answers]
+        most: NDArray[np.float64] = np.max([count / count.sum() for count in counts], axis=0)
+        return most
 
     def sizes(self, norm: MaskNorm, keep_going: Callable[[float], bool]) -> NDArray[np.float64]:
         """(K,) how many times as small as the median each class's smallest trigger is, as powers of 2; 0 if unknown."""
@@ -81,6 +99,14 @@ class Surrogates:
         found = search_triggers(network, victims, tuple(range(self.classes)), (self.seed,), settings, keep_going)
         return _powers(class_sizes([f.trigger for f in found if f.trigger], self.classes))
 
+    def dreamt(self, ask: Callable[[Callable[[Tensor], Tensor]], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """(K,) what ``ask`` says of each network, sizes for each class, as ``sizes`` gives them."""
+        return self._agreed([_powers(ask(network)) for network in self.networks])
+
+    def _trained(self, kind: str) -> tuple[nn.Module, ...]:
+        with one_thread(), torch.random.fork_rng(devices=[]):  # training makes much of the last bit of a sum
+            return tuple(trained(kind, self.images, self.labels, self.classes, self.seed + i) for i in range(NETWORKS))
+
     def _margins(self, network: nn.Module, keep_going: Callable[[float], bool]) -> NDArray[np.float64]:
         every = torch.arange(self.classes, device=self.images.device)
         shape = tuple(self.images.shape[1:])
@@ -96,38 +122,6 @@ class Surrogates:
         agreement = float(np.asarray(np.corrcoef(together[:, both]))[0, 1])
         agreed: NDArray[np.float64] = np.where(both, together.mean(0) * max(0.0, agreement), 0.0)
         return agreed
-
-    def _trained(self, seed: int) -> nn.Module:
-        """AdamW with one cycle, label smoothing and pictures rolled by up to two pixels: a hundred pictures are few."""
-        torch.manual_seed(seed)
-        network = _network(self.images.shape[1], self.classes).to(self.images.device)
-        steps = EPOCHS * -(-len(self.labels) // BATCH)
-        adam = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=1e-2)
-        cycle = torch.optim.lr_scheduler.OneCycleLR(adam, PEAK_RATE, total_steps=steps)
-        random = torch.Generator().manual_seed(seed)
-        for _ in range(EPOCHS):
-            for index in torch.split(torch.randperm(len(self.labels), generator=random), BATCH):
-                self._step(network, index.to(self.images.device), adam, random)
-                cycle.step()
-        return network.eval().requires_grad_(False)
-
-    def _step(self, network: nn.Module, index: Tensor, adam: torch.optim.Optimizer, random: torch.Generator) -> None:
-        if len(index) < 2:  # batch normalisation needs two
-            return
-        moves = torch.randint(-SHIFT, SHIFT + 1, (2,), generator=random).tolist()
-        out = network(torch.roll(self.images[index], moves, (2, 3)))
-        loss = nn.functional.cross_entropy(out, self.labels[index], label_smoothing=0.1)
-        adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        adam.step()
-
-
-def _network(channels: int, classes: int) -> nn.Sequential:
-    """Three convolutions that halve the picture twice, and a linear layer: as cheap as can be, it is searched too."""
-    widths, layers = (channels, WIDTH, 2 * WIDTH, 2 * WIDTH), list[nn.Module]()
-    for i, stride in enumerate((2, 2, 1)):
-        layers += [nn.Conv2d(widths[i], widths[i + 1], 3, stride, 1), nn.BatchNorm2d(widths[i + 1]), nn.ReLU()]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(9 * widths[3], classes))
 
 
 def _powers(values: NDArray[np.float64]) -> NDArray[np.float64]:
