@@ -8,10 +8,12 @@ from pathlib import Path
 from time import monotonic
 
 from ..converters.messages import one_line
+from .detection import FAMILY as DETECTORS
+from .detectors import Detector
 from .errors import OnnxrayError, OptionError
 from .findings import Label, Rate, Verdict
 from .registry import build, plugins
-from .repair_bench import Bench, Progress
+from .repair_bench import Bench, Progress, accuses
 from .repair_report import Attempt, RepairOptions, RepairReport
 from .repair_state import State, write
 from .repairs import Budget, Repair, Requires
@@ -22,7 +24,6 @@ __all__ = ["repair"]
 
 FAMILY = "onnxray.scanner.repairs"
 DEFAULTS = RepairOptions()
-SCANNERS = ("neural-cleanse", "patch-search")
 
 
 def repair(
@@ -55,7 +56,7 @@ def repair(
     verdict, triggers = (None, given) if given else bench.scan(bench.model, options.seed)
     with tempfile.TemporaryDirectory(prefix="onnxray-repair-") as folder:
         start = State(bench.model, bench.evaluate(bench.model, triggers), tuple(triggers))
-        done = list(_attempts(bench, methods, start, Path(folder), named=options.method != "auto"))
+        done = list(_attempts(bench, methods, start, Path(folder), options.method != "auto", accuses(verdict)))
         best = _best([(attempt, state) for attempt, state in done if state is not None])
         summary = None if best is None else write(bench.model, best[1], out)
     attempts = tuple(attempt for attempt, _ in done)
@@ -89,21 +90,23 @@ def _methods(options: RepairOptions, with_training: bool = False) -> dict[str, R
     ranked = sorted((n for n in known if known[n].rank), key=lambda name: known[name].rank)
     ranked = [n for n in known if with_training and Requires.TRAINING in known[n].needs] + ranked
     chosen = ranked if options.method == "auto" else [options.method]
-    if unused := sorted(set(options.settings) - set(chosen) - set(SCANNERS)):
+    scanners = plugins(DETECTORS, Detector)  # type: ignore[type-abstract]
+    if unused := sorted(set(options.settings) - set(chosen) - set(scanners)):
         raise OptionError(f"options were given for {', '.join(unused)}, which is not among the methods to try")
     return {name: build(known[name], options.settings.get(name, {})) for name in chosen}
 
 
 def _attempts(
-    bench: Bench, methods: dict[str, Repair], start: State, folder: Path, named: bool
+    bench: Bench, methods: dict[str, Repair], start: State, folder: Path, named: bool, accused: bool
 ) -> Iterator[tuple[Attempt, State | None]]:
     """Every attempt, with the state that it reached if that may be kept; ends with the first that a scan acquits.
 
-    Without a trigger only a method that needs none is tried: one that was asked for by name, has the training set, or
-    finds by itself what it closes.
+    Without a trigger only a method that needs none is tried, where the scan accuses a class all the same, or which was
+    asked for by name, has the training set, or finds by itself what it closes.
     """
     for name, method in methods.items():
-        if not named and not method.applies(start.model, start.triggers):
+        blind = accused and Requires.TRIGGERS not in method.needs
+        if not (named or blind or method.applies(start.model, start.triggers)):
             continue
         state = start
         for turn in range(1, bench.options.rounds + 1):
@@ -121,6 +124,7 @@ def _attempt(
 ) -> tuple[Attempt, State | None, bool]:
     """One run of a method: the attempt, the state from which another round may go on, and whether to keep it."""
     started, options = monotonic(), bench.options
+    blind = options.method == "auto" and not method.applies(state.model, state.triggers)  # only an acquittal tells
     note, evaluation, rescan, after, kept = "", None, None, None, False
     problem = _lack(bench, method, state)
     if not problem:
@@ -134,7 +138,7 @@ def _attempt(
             problem = _complaint(new, start.evaluation.clean_accuracy, options)
             if not problem:
                 rescan, found = bench.scan(new.model, options.seed + 1000 * turn)
-                kept = rescan.label is not Label.BACKDOORED
+                kept = rescan.label is Label.CLEAN or (rescan.label is not Label.BACKDOORED and not blind)
                 problem = "" if kept else _still(rescan)
                 after = new if kept else new.facing(found, bench)
         except OnnxrayError as error:
@@ -170,6 +174,8 @@ def _complaint(state: State, before: Rate, options: RepairOptions) -> str:
 
 
 def _still(rescan: Verdict) -> str:
+    if rescan.label is not Label.BACKDOORED:
+        return f"there is no trigger to measure it by, and the re-scan with a fresh seed says {rescan.label.value}"
     return f"the re-scan with a fresh seed still finds a backdoor, of class {', '.join(map(str, rescan.targets))}"
 
 
@@ -190,6 +196,8 @@ def _reason(verdict: Verdict | None, triggers: Sequence[Trigger], attempts: Sequ
     if not triggers and not attempts:
         label = verdict.label.value if verdict else "none"
         return f"the scan's verdict is {label}: it found no trigger to close; give one with --trigger if you know it"
+    if not triggers:
+        return "the scan accuses a class, but found no trigger to close, and no method that needs none is acquitted"
     return "no method closed every trigger within the tolerance of clean accuracy"
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .config import ScanOptions
-from .detection import detect, plan, resolve_device, verify_twin
+from .detection import FAMILY, detect, plan, resolve_device, verify_twin
+from .detectors import Detector
 from .domain_search import find_domain
 from .errors import SamplesError
 from .evaluate import evaluate
@@ -16,6 +17,7 @@ from .findings import Evaluation, Label, Verdict
 from .images import load_images
 from .ledger import Ledger
 from .opening import open_running
+from .registry import plugins
 from .samples import Samples
 from .training_data import TrainingSet, pictures
 from .triggers import Trigger
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from ..converters import Model
     from .repair_report import RepairOptions
 
-__all__ = ["Bench", "Progress"]
+__all__ = ["Bench", "Progress", "accuses"]
 
+FEW = 20  # a search for triggers needs so many; of fewer samples each counts once more for every way it is moved
 Progress = Callable[[str, float], None]
 
 
@@ -82,17 +85,23 @@ class Bench:
         return evaluate(model, self.judge, triggers)
 
     def scan(self, model: Model, seed: int) -> tuple[Verdict, list[Trigger]]:
-        """A verdict, and the triggers of the classes that it names; Neural Cleanse, or patch-search without a twin."""
+        """A verdict by all methods, as a scan's, and the triggers of the classes that it names."""
         ledger = Ledger(self.progress)
         few = self.work.draw(self.options.scan_samples, seed)
+        few = few.moved() if len(few) < FEW else few
         parity = verify_twin(model, few, self.device, ledger)
-        name = "neural-cleanse" if parity else "patch-search"
         if parity is None:
             ledger.failures.clear()  # the search without gradients stands in, and its evidence never acquits
-        settings = {name: self.options.settings[name]} if name in self.options.settings else {}
-        options = ScanOptions(seed=seed, detectors=(name,), settings=settings, device=self.device)
-        evidence = detect(plan(options), model, few, parity, self.device, options, ledger)
+        known = plugins(FAMILY, Detector)  # type: ignore[type-abstract]
+        settings = {name: chosen for name, chosen in self.options.settings.items() if name in known}
+        options = ScanOptions(seed=seed, settings=settings, device=self.device)
+        evidence = detect(plan(options), model, few, parity, self.device, options, ledger, known=self.work)
         evaluation = self.evaluate(model, [t for e in evidence for t in e.triggers])
         verdict = decide(evidence, evaluation, ledger.skipped, ledger.failures)
-        guilty = verdict.targets if verdict.label in (Label.BACKDOORED, Label.SUSPICIOUS) else ()
+        guilty = verdict.targets if accuses(verdict) else ()
         return verdict, [t for e in evidence for t in e.triggers if t.target in guilty]
+
+
+def accuses(verdict: Verdict | None) -> bool:
+    """Whether a verdict names classes that triggers are sought of, or were found."""
+    return verdict is not None and verdict.label in (Label.BACKDOORED, Label.SUSPICIOUS)

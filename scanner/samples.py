@@ -50,6 +50,12 @@ class Samples:
         """At most so many samples, the classes shared as evenly as they allow."""
         return self.take(stratified(self.labels, most, seed))
 
+    def moved(self) -> Samples:
+        """The pictures and each moved by a pixel in every direction: nine times as many, of no further sample."""
+        ways = [(down, right) for down in (0, -1, 1) for right in (0, -1, 1)]
+        images = np.concatenate([np.roll(self.images, way, (2, 3)) for way in ways])
+        return replace(self, images=images, labels=np.tile(self.labels, len(ways)))
+
     def halves(self, seed: int) -> tuple[Samples, Samples]:
         """Two disjoint halves with the classes shared evenly: one to optimise on, one to verify with.
 

@@ -29,7 +29,7 @@ __all__ = ["AUTO", "FEW", "RepairRecord", "Task", "methods", "repair_all", "task
 
 SEED = 0
 AUTO = "auto"  # the product's own ``onnxray repair``
-FEW = "few-samples"  # also tried with so many samples in all to work on:
+FEW = ("few-samples", "unlearn")  # also tried with ten samples in all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +84,11 @@ def methods() -> dict[str, Repair]:
 
 
 def tasks(models: Sequence[Placed], chosen: Sequence[str], out: Path, data: Path | None) -> list[Task]:
-    """Two for each trojaned model at most: all methods with many samples, and the one that is made for few with few."""
+    """Two for each trojaned model at most: all methods with many samples, and those that can with few."""
     known, found = methods(), []
     every = digest({name: asdict(method) for name, method in known.items()})
     for of in (of for of in models if of.subject.trojaned):
-        for samples, names in ((WORK, chosen), (FEWEST, [name for name in chosen if name == FEW])):
+        for samples, names in ((WORK, chosen), (FEWEST, [name for name in chosen if name in FEW])):
             records = {}
             for name in names:
                 config = digest([every if name == AUTO else asdict(known[name]), samples, data is not None])
@@ -168,12 +168,12 @@ def _tried(task: Task, case: Case, parts: Pictures, names: Sequence[str]) -> Ite
     known = methods()
     direct = {name: known[name] for name in names if name != AUTO}
     before = judged(case, case.model, (), Trial(method=""))
+    tried = trials(case, direct, SEED) if direct else iter(())
+    scan = next(tried).note if direct else ""
+    for trial in tried:  # each is written at once; the product, which takes longest, comes last
+        yield replace(_record(task, before, trial), scan=scan)
     if AUTO in names:
         yield _record(task, before, _product(case, parts))
-    if direct:
-        first, *others = trials(case, direct, SEED)
-        for trial in others:
-            yield replace(_record(task, before, trial), scan=first.note)
 
 
 def _record(task: Task, before: Trial, after: Trial) -> RepairRecord:

@@ -105,6 +105,8 @@ def _tried(case: Case, bench: Bench, name: str, method: Repair, triggers: list[T
     except OnnxrayError as error:
         why = one_line(str(error).removeprefix(f"{case.model.path}: "), 300)
         return Trial(method=name, status="nothing", note=why, seconds=monotonic() - started)
+    except Exception as error:  # noqa: BLE001 - what breaks one method is a result, not the end of the others
+        return Trial(method=name, status="failed", note=f"{type(error).__name__}: {one_line(error, 300)}")
     seconds, proto = monotonic() - started, repaired.proto
     session = run_edited(case.model, repaired.edits) if proto is None else run_graph(case.model, proto)
     return judged(case, session, triggers, Trial(method=name, note=repaired.note, seconds=seconds))
@@ -119,6 +121,6 @@ def judged(case: Case, model: Model | Session, triggers: Sequence[Trigger], tria
 
 
 def _reversed(case: Case, model: Model | Session, trigger: Trigger) -> float:
-    others = case.judge.outside([trigger.target])
+    others = case.judge if trigger.mapping else case.judge.outside([trigger.target])
     inputs: NDArray[Any] = np.ascontiguousarray(others.domain.to_input(trigger.stamp(others.images)), np.float32)
-    return float((model.run(inputs).argmax(1) == trigger.target).mean())
+    return float((model.run(inputs).argmax(1) == trigger.wanted(others.labels)).mean())

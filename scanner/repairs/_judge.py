@@ -26,12 +26,12 @@ class Score(NamedTuple):
 
 
 def require_others(samples: Samples, trigger: Trigger) -> Samples:
-    """The samples that are not of the trigger's target.
+    """The samples that are not of the trigger's target; all, for a trigger that moves every class to another.
 
     Raises:
         RepairError: there is none.
     """
-    others = samples.outside([trigger.target])
+    others = samples if trigger.mapping else samples.outside([trigger.target])
     if not len(others):
         raise RepairError(
             f"every sample is of the trigger's target, class {trigger.target}; give samples of other classes"
@@ -45,10 +45,11 @@ class Judge:
     def __init__(self, model: Model, samples: Samples, triggers: Sequence[Trigger]) -> None:
         self._model, self._labels = model, samples.labels
         self.clean = samples.inputs()
-        self.stamped: list[tuple[int, NDArray[np.float32]]] = []
+        self.stamped: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
         for trigger in triggers:
             others = require_others(samples, trigger)
-            self.stamped.append((trigger.target, samples.domain.to_input(trigger.stamp(others.images))))
+            inputs = samples.domain.to_input(trigger.stamp(others.images))
+            self.stamped.append((trigger.wanted(others.labels), inputs))
         self.before = self.score({})
 
     def score(self, edits: Mapping[str, NDArray[Any]]) -> Score:
@@ -57,7 +58,7 @@ class Judge:
 
         session = run_edited(self._model, edits)
         accuracy = float((session.run(self.clean).argmax(1) == self._labels).mean())
-        hits = [float((session.run(inputs).argmax(1) == target).mean()) for target, inputs in self.stamped]
+        hits = [float((session.run(inputs).argmax(1) == wanted).mean()) for wanted, inputs in self.stamped]
         return Score(accuracy, max(hits, default=0.0))
 
     def agreement(self, edits: Mapping[str, NDArray[Any]]) -> float:

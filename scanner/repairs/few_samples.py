@@ -28,7 +28,7 @@ class FewSamples(Repair):
     filter and another of the layer; z by median and median absolute deviation. If triggers are given, ``weight`` times
     z of what they add to the activation is added. Neurons above the layer's mean plus ``u`` standard deviations are
     cleared, most suspicious first, late layers first and dense ones last, while the model keeps its opinion on
-    ``agreement`` of the samples.
+    ``agreement`` of the samples and of the same ones moved by a pixel.
 
     Assumes: ten clean samples (``samples``) and no more; no gradients, no training.
     Misses: backdoors that share their neurons with clean features. Without a trigger, most.
@@ -54,7 +54,7 @@ class FewSamples(Repair):
         from ._layers import layers_of
 
         few = samples.draw(self.samples, budget.seed)
-        judge, edits, cleared = Judge(model, few, triggers), dict[str, NDArray[Any]](), dict[str, list[int]]()
+        judge, edits, cleared = Judge(model, few.moved(), triggers), dict[str, NDArray[Any]](), dict[str, list[int]]()
         layers = layers_of(model)
         for layer in sorted(layers, key=lambda layer: (layer.spatial, layers.index(layer)), reverse=True):
             if triggers and judge.score(edits).attack <= self.dead:

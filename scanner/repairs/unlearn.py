@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..triggers import Trigger
     from ._judge import Judge
 
+FEW = 50  # samples; fewer are learnt from once more for every way they can be moved by a pixel
+
 
 @dataclass(frozen=True, kw_only=True)
 class Unlearn(Repair):
@@ -28,6 +30,8 @@ class Unlearn(Repair):
     model keeps its opinion of clean pictures. After every epoch the twin is tried on all samples, clean and stamped,
     and of the epochs with about the least attack success and lost accuracy together the latest is kept.
 
+    Fewer than 50 samples are learnt from once more for every way they can be moved by a pixel.
+
     Assumes: gradients, float weights, a trigger; the more clean samples the better (from 200 on).
     Misses: whatever the given trigger does not resemble. With few samples the model overfits, and clean accuracy falls.
 
@@ -37,11 +41,11 @@ class Unlearn(Repair):
     """
 
     needs: ClassVar[Requires] = Requires.SAMPLES | Requires.TRIGGERS | Requires.GRADIENTS
-    min_samples: ClassVar[int] = 20
+    min_samples: ClassVar[int] = 10
     rank: ClassVar[int] = 2
 
     lr: float = 0.006
-    epochs: int = 12
+    epochs: int = 30
     batch: int = 32
     share: float = 0.3
     own: float = 0.9
@@ -51,6 +55,7 @@ class Unlearn(Repair):
         from ._judge import Judge
         from ._tuning import Tuning, fine_tune, goals
 
+        count, samples = len(samples), samples.moved() if len(samples) < FEW else samples
         judge = Judge(model, samples, triggers)
         wanted = goals(model, judge.clean, samples.labels, self.own)
 
@@ -60,7 +65,7 @@ class Unlearn(Repair):
 
         tuning = Tuning(self.lr, self.epochs, self.batch)
         tuned = fine_tune(model, draw, lambda twin: _cost(twin, judge, samples), tuning, budget)
-        note = f"trained {len(tuned.edits)} weights for {tuned.epoch} epochs on {len(samples)} samples"
+        note = f"trained {len(tuned.edits)} weights for {tuned.epoch} epochs on {count} samples"
         return Repaired(tuned.edits, note=note, details={"epochs": tuned.epoch})
 
     def _inputs(self, samples: Samples, triggers: Sequence[Trigger], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -75,5 +80,5 @@ class Unlearn(Repair):
 def _cost(twin: Twin, judge: Judge, samples: Samples) -> float:
     """Attack success and lost accuracy, which weighs three times as much, as shares of the samples."""
     accuracy = float((twin.scores(judge.clean).argmax(1) == samples.labels).mean())
-    hits = [float((twin.scores(inputs).argmax(1) == target).mean()) for target, inputs in judge.stamped]
+    hits = [float((twin.scores(inputs).argmax(1) == wanted).mean()) for wanted, inputs in judge.stamped]
     return max(hits, default=0.0) + 3 * max(0.0, judge.before.accuracy - accuracy)

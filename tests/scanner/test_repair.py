@@ -16,6 +16,7 @@ from onnxray.scanner.measurement import measure
 from onnxray.scanner.repair import repair
 from onnxray.scanner.repair_bench import Bench
 from onnxray.scanner.repair_report import RepairOptions
+from onnxray.scanner.repairs import Repair
 from onnxray.scanner.trigger_files import load_triggers
 from onnxray.scanner.triggers import Trigger
 
@@ -88,6 +89,28 @@ def test_nothing_is_written_where_nothing_was_found(scans: list[int], tmp_path: 
     assert "no trigger" in report.reason
     assert not report.attempts
     assert scans == [0]
+
+
+@pytest.mark.parametrize("rescan", [Label.SUSPICIOUS, Label.CLEAN])
+def test_an_accused_model_without_a_trigger_must_be_acquitted(
+    rescan: Label, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [Verdict(Label.SUSPICIOUS, 0.5, (7,))]
+    monkeypatch.setattr(
+        Bench, "scan", lambda self, model, seed: (answers.pop() if answers else Verdict(rescan, 0.5, ()), [])
+    )
+    clp = {name: kind for name, kind in pipeline.plugins(pipeline.FAMILY, Repair).items() if name == "clp"}  # type: ignore[type-abstract]
+    monkeypatch.setattr(pipeline, "_methods", lambda *_: {name: kind() for name, kind in clp.items()})
+    out = tmp_path / "out.onnx"
+    report = repair(bundled("trojaned.onnx"), DATA, out, options(rounds=1))
+    (attempt,) = report.attempts
+    assert attempt.method == "clp"
+    assert out.exists() == (rescan is Label.CLEAN)
+    if rescan is not Label.CLEAN:
+        assert attempt.problem == (
+            "there is no trigger to measure it by, and the re-scan with a fresh seed says suspicious"
+        )
+        assert "found no trigger to close, and no method that needs none is acquitted" in report.reason
 
 
 def test_what_a_rescan_finds_is_closed_in_the_next_round(

@@ -20,6 +20,7 @@ from onnxray.models.bench.subjects import placed, stored
 from onnxray.scanner.errors import OptionError
 from onnxray.scanner.findings import Label, Rate, Verdict
 from onnxray.scanner.repair_bench import Bench
+from onnxray.scanner.repairs.clp import Clp
 from onnxray.scanner.triggers import Trigger
 
 
@@ -67,9 +68,16 @@ def test_every_method_is_recorded_once(
     zoo: Path, out: Path, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = run(zoo, "-o", out, "--method", "clp", "--method", "few-samples", "--method", "unlearn", "--method", "auto")
-    assert said.splitlines()[-1] == "5 records of 1 trojaned models"
+    assert said.splitlines()[-1] == "6 records of 1 trojaned models"
     found = {(r.method, r.samples): r for r in load_repairs(out, "test")}
-    assert set(found) == {("auto", 400), ("clp", 400), ("few-samples", 400), ("few-samples", 10), ("unlearn", 400)}
+    assert set(found) == {
+        ("auto", 400),
+        ("clp", 400),
+        ("few-samples", 400),
+        ("few-samples", 10),
+        ("unlearn", 400),
+        ("unlearn", 10),
+    }
     unlearn, auto = found["unlearn", 400], found["auto", 400]
     if unlearn.status == "nothing":  # whether a scan this short convicts is not what is tested here
         assert unlearn.note == "needs a trigger, and the scan convicted no class"
@@ -108,6 +116,16 @@ def test_a_repair_that_breaks_is_recorded(zoo: Path, out: Path, monkeypatch: pyt
     assert "failed: RuntimeError: a fault of ours" in run(zoo, "-o", out, "--method", "auto")
     with pytest.raises(OptionError, match="--method magic: expected one of auto, "):
         run(zoo, "-o", out, "--method", "magic")
+
+
+def test_a_method_that_breaks_leaves_the_others_be(zoo: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("a fault of its own")
+
+    monkeypatch.setattr(Clp, "run", broken)
+    said = run(zoo, "-o", out, "--method", "clp", "--method", "clip-activations")
+    assert "failed: ValueError: a fault of its own" in said
+    assert [r.status for r in load_repairs(out, "test") if r.method != "clp"] != ["failed"]
 
 
 def record(name: str, method: str, attack: str, after: int, accuracy: int, **more: Any) -> RepairRecord:

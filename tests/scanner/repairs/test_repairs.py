@@ -19,13 +19,18 @@ from onnxray.scanner.errors import RepairError
 from onnxray.scanner.images import load_images
 from onnxray.scanner.registry import plugins
 from onnxray.scanner.repairs import Budget, Repair, Repaired, Requires
+from onnxray.scanner.repairs._judge import Judge
 from onnxray.scanner.samples import Samples
 from onnxray.scanner.triggers import Trigger
 
 REPAIRS = plugins("onnxray.scanner.repairs", Repair)  # type: ignore[type-abstract]
 CLOSES = {"few-samples": 0.85, "linf-prune": 0.75, "prune-neurons": 0.05, "unlearn": 0.2}  # attack success after
 MAY_REFUSE = {"clp", "few-samples", "freeze-gates", "linf-prune", "prune-neurons", "relabel"}  # where nothing is found
-QUICK: dict[str, dict[str, Any]] = {"clip-activations": {"epochs": 8}, "fine-prune": {"epochs": 2}}
+QUICK: dict[str, dict[str, Any]] = {
+    "clip-activations": {"epochs": 8},
+    "fine-prune": {"epochs": 2},
+    "unlearn": {"epochs": 12},
+}
 
 
 def true_trigger() -> Trigger:
@@ -176,3 +181,21 @@ def test_the_norm_can_be_chosen(norm: str, trojaned: tuple[Model, Samples, Sampl
     model, work, judge = trojaned
     repaired = replace(REPAIRS["linf-prune"](), norm=norm, most=0.3).run(model, work, [TRIGGER], Budget())  # type: ignore[call-arg]
     assert attack(session(model, repaired), judge) < 0.5
+
+
+def test_a_trigger_that_moves_every_class_is_judged_by_its_mapping(trojaned: tuple[Model, Samples, Samples]) -> None:
+    model, work, _ = trojaned
+    nothing, next_class = np.zeros_like(TRIGGER.mask), tuple((c + 1) % 10 for c in range(10))
+    still = replace(TRIGGER, mask=nothing)
+    assert Judge(model, work, [replace(still, mapping=next_class)]).before.attack < 0.1
+    assert Judge(model, work, [replace(still, mapping=tuple(range(10)))]).before.attack > 0.8
+
+
+def test_moved_pictures_keep_their_labels(trojaned: tuple[Model, Samples, Samples]) -> None:
+    _, work, _ = trojaned
+    few = work.take(np.arange(3))
+    moved = few.moved()
+    assert moved.images.shape == (27, *few.images.shape[1:])
+    np.testing.assert_array_equal(moved.images[:3], few.images)
+    assert moved.labels.tolist() == few.labels.tolist() * 9
+    np.testing.assert_array_equal(moved.images[3:6, ..., :-1], few.images[..., 1:])
