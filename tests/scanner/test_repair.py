@@ -16,7 +16,7 @@ from onnxray.scanner.measurement import measure
 from onnxray.scanner.repair import repair
 from onnxray.scanner.repair_bench import Bench
 from onnxray.scanner.repair_report import RepairOptions
-from onnxray.scanner.repairs import Repair
+from onnxray.scanner.repairs.clp import Clp
 from onnxray.scanner.trigger_files import load_triggers
 from onnxray.scanner.triggers import Trigger
 
@@ -99,8 +99,7 @@ def test_an_accused_model_without_a_trigger_must_be_acquitted(
     monkeypatch.setattr(
         Bench, "scan", lambda self, model, seed: (answers.pop() if answers else Verdict(rescan, 0.5, ()), [])
     )
-    clp = {name: kind for name, kind in pipeline.plugins(pipeline.FAMILY, Repair).items() if name == "clp"}  # type: ignore[type-abstract]
-    monkeypatch.setattr(pipeline, "_methods", lambda *_: {name: kind() for name, kind in clp.items()})
+    monkeypatch.setattr(pipeline, "_methods", lambda *_: {"clp": Clp()})
     out = tmp_path / "out.onnx"
     report = repair(bundled("trojaned.onnx"), DATA, out, options(rounds=1))
     (attempt,) = report.attempts
