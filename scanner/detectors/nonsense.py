@@ -24,14 +24,14 @@ LARGE = 128 * 128 * 3
 
 @dataclass(frozen=True, kw_only=True)
 class Nonsense(Detector):
-    """Flag a class that pictures without any object fall into far more often than in networks that nobody poisoned.
+    """Flag a class that takes in pictures without any object, of every kind, far more than in networks of our own.
 
     A trigger that is blended over whole pictures, bends them or changes their spectrum teaches a network that whatever
     departs from clean pictures in some way is of the target class. Pictures that depart from them in every way, with
     scrambled phases, several laid over each other, or buried in noise, then fall into the target class, too. Every
     network has some class that takes in such pictures, by the nature of the data: an 8, a bag. So what the model
     answers is held against small networks of three kinds that were trained on the clean pictures alone. It only
-    runs the model, takes a second, needs no gradients, and nominates: its classes are searched and judged by the
+    runs the model, takes seconds, needs no gradients, and nominates: its classes are searched and judged by the
     methods that do.
 
     Assumes: clean pictures enough to train the small networks on (see ``surrogates``): up to 30 classes, five pictures
@@ -49,7 +49,7 @@ class Nonsense(Detector):
 
     pictures: int = 400
     floor: float = 0.02
-    effect: float = 4.0
+    effect: float = 5.0
 
     def __post_init__(self) -> None:
         """Refuse options under which nothing could be found; raises ValueError."""
@@ -101,12 +101,12 @@ class Nonsense(Detector):
         return answered, natural
 
     def _lifts(self, answered: NDArray[np.float64], natural: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(K,) geometric mean over the kinds of the share of the answers over the share by nature, both (kinds, K).
+        """(K,) the smallest over the kinds of the share of the answers over the share by nature, both (kinds, K).
 
         At least 1: how much less than by nature a class takes in says only that another takes in more.
         """
         ratios = (answered + self.floor) / (natural + self.floor)
-        lifts: NDArray[np.float64] = np.maximum(1.0, np.exp(np.log(ratios).mean(0)))
+        lifts: NDArray[np.float64] = np.maximum(1.0, ratios.min(0))
         return lifts
 
 
