@@ -35,7 +35,7 @@ def calibrate(out: Path, output: Path, clean: tuple[Path, ...], data: Path | Non
 
     \b
     Examples:
-      onnxray bench detection zoo -o records --part fit --part calibrate --samples 50 --samples 200 --no-peers
+      onnxray bench detection zoo -o records --part fit --part calibrate --samples 0 --samples 200 --no-peers
       onnxray zoo calibrate records -o calibration.json
       onnxray zoo calibrate records -o ours.json --clean known-clean/ --data test.npz
       onnxray scan model.onnx --data test.npz --calibration ours.json

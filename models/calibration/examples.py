@@ -26,6 +26,7 @@ class Example:
     Attributes:
         targets: of the attack; empty for a clean model.
         weight: in the fit.
+        samples: clean pictures that the scan was given.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Example:
     trojaned: bool
     targets: tuple[int, ...] = ()
     weight: float = 1.0
+    samples: int = 1
 
     @property
     def classes(self) -> int:
@@ -53,6 +55,7 @@ def examples(records: Iterable[Record], parts: Sequence[str]) -> list[Example]:
             signals={name: tuple(nan if v is None else v for v in values) for name, values in r.signals.items()},
             trojaned=r.trojaned,
             targets=r.targets,
+            samples=r.samples,
         )
         for r in records
         if r.who == OURS and r.part in parts and r.status == "done" and r.signals and r.attack not in APART

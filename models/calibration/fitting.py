@@ -86,9 +86,12 @@ def _gumbel(values: NDArray[np.float64]) -> Any:
 
 
 def _only_nominated(seen: Sequence[Example], searches: Sequence[str]) -> list[Example]:
-    """Every model once, by the methods that nominate alone."""
+    """Every model once, by the methods that nominate alone; as it was scanned without pictures, if it was.
+
+    With pictures, what those methods say is corrected for what is so by nature; without, it cannot be.
+    """
     found: dict[str, Example] = {}
-    for e in seen:
+    for e in sorted(seen, key=lambda e: e.samples > 0):
         left = {name: values for name, values in e.signals.items() if name.split(".")[0] not in searches}
         if left:
             found.setdefault(e.name.split(" ")[0], Example(**{**vars(e), "signals": left}))
