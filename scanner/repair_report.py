@@ -24,7 +24,7 @@ class RepairOptions:
 
     Attributes:
         method: id of the repair, or "auto" for all in the order of their rank.
-        settings: options of single methods, id -> option -> value; of repairs, and of neural-cleanse, which scans.
+        settings: options of single methods, id -> option -> value; of repairs, and of the detectors that scan.
         tolerance: clean accuracy that may be lost on held-out samples, in [0, 1].
         dead: most attack success on held-out samples that every known trigger may keep, in [0, 1].
         rounds: most times that a method is run on its own result, with the triggers that the re-scan still finds.

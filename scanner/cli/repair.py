@@ -53,7 +53,7 @@ REPAIRS = "onnxray.scanner.repairs"
 @samples_flag
 @click.option(
     "--set", "settings", callback=settings_of, metavar="ID.OPTION=VALUE", multiple=True, shell_complete=setting_names,
-    help="Option of a method, or of neural-cleanse, which scans; may be repeated.",
+    help="Option of a method, or of a detector that scans; may be repeated.",
 )  # fmt: skip
 @work_flags
 @click.pass_context
