@@ -17,7 +17,7 @@ class Expected:
         jobs: how many different models, or models with different options, there are to scan.
         plain: those names that are sound models in files of their own, each of other bytes.
         never_clean: names of broken and hostile files; whatever becomes of them, they may not be called clean.
-        elsewhere: folders and archives that hold all that is not plain, relative to the catalog's parent.
+        elsewhere: folders that hold all that is not plain, nor equal to it, relative to the catalog's parent.
     """
 
     names: Mapping[str, str]

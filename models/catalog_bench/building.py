@@ -81,7 +81,8 @@ def build(folder: Path, models: int, seed: int) -> Expected:
     _plain(making, models - len(making.names) - twins)
     _twins(making, twins)
     _options(making, folder / MANIFEST, max(1, models // 100))
-    elsewhere = sorted(p.name for p in making.root.iterdir() if p.name not in {f.split("/")[0] for f in _FOLDERS})
+    usual = {"mirror", *(name.split("/")[0] for name in _FOLDERS)}
+    elsewhere = sorted(path.name for path in making.root.iterdir() if path.name not in usual)
     return Expected(
         names=making.names,
         jobs=making.jobs,
