@@ -55,11 +55,15 @@ REPAIRS = "onnxray.scanner.repairs"
     "--set", "settings", callback=settings_of, metavar="ID.OPTION=VALUE", multiple=True, shell_complete=setting_names,
     help="Option of a method, or of a detector that scans; may be repeated.",
 )  # fmt: skip
+@click.option(
+    "--store", type=PATH, metavar="FILE",
+    help="Also keep what came of it in this store of results, whose documents then show it with the model.",
+)  # fmt: skip
 @work_flags
 @click.pass_context
 def repair(
-    context: click.RichContext, /, model: Path, data: Path, output: Path, trigger: Path | None, form: str, quiet: bool,
-    **flags: Any,
+    context: click.RichContext, /, model: Path, data: Path, output: Path, trigger: Path | None, store: Path | None,
+    form: str, quiet: bool, **flags: Any,
 ) -> None:  # fmt: skip
     """Take the backdoor out of MODEL and write OUT.onnx, if clean accuracy can be held.
 
@@ -72,6 +76,7 @@ def repair(
       onnxray repair model.onnx --data test.npz -o repaired.onnx
       onnxray repair model.onnx --data test.npz --trigger report/ --method unlearn -o repaired.onnx
       onnxray repair model.onnx --data test.npz --training-data train.npz --method relabel -o repaired.onnx
+      onnxray repair zoo/a.onnx --data test.npz -o a.onnx --store onnxray-results.sqlite
 
     \b
     Exit codes:
@@ -89,8 +94,15 @@ def repair(
     """
     if output.suffix.lower() != ".onnx":
         raise click.BadParameter(f"expected a name that ends in .onnx, got {str(output)!r}", param_hint="-o")
+    from .results_query import existing_store, keep_repair
+
+    if store is not None:
+        existing_store(store)  # before the work
     report = _report(model, data, output, trigger, flags, quiet)
-    click.echo(_json(report) if form == "json" else _text(report))
+    told = _json(report)
+    click.echo(told if form == "json" else _text(report))
+    if store is not None and (note := keep_repair(store, report.model.sha256, told)):
+        click.echo(f"onnxray: {note}", err=True)
     context.exit(ExitCode.PASS if report.out else ExitCode.FOUND)
 
 

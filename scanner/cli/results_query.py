@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..answers import Answer
     from ..policy import Policy
 
-__all__ = ["existing_store", "merged", "show_results"]
+__all__ = ["existing_store", "keep_repair", "merged", "show_results"]
 
 _DIGITS = re.compile("[0-9a-f]{6,64}")
 
@@ -97,6 +97,19 @@ def existing_store(path: Path) -> Path:
     return path
 
 
+def keep_repair(path: Path, sha256: str, report_json: str) -> str:
+    """Keep the JSON object of ``onnxray repair`` for a model; what there is to say of that, or "".
+
+    Raises:
+        OnnxrayError: the store cannot be read or written.
+    """
+    with Store.open(path, create=False) as store:
+        store.add_repair(sha256, report_json)
+        if any(answer.sha256 == sha256 for answer in store.answers(files=False)):
+            return ""
+    return f"{one_line(path)}: has no scan of a model with these bytes; the repair is shown once there is one"
+
+
 def merged(out: Path, stores: Sequence[Path]) -> Iterator[str]:
     """Merge stores into one, and say of each what came of it.
 
@@ -109,5 +122,5 @@ def merged(out: Path, stores: Sequence[Path]) -> Iterator[str]:
     with Store.open(out) as store:
         for path in stores:
             tally = store.merge(path)
-            clash = f", {tally.conflicts} done by both, of which the first stays" if tally.conflicts else ""
-            yield f"{path}: {tally.names} new names, {tally.added} results taken over, {tally.same} known{clash}"
+            clash = f"; done by both, of which the first stays: {tally.conflicts}" if tally.conflicts else ""
+            yield f"{path}: new names: {tally.names}; results taken over: {tally.added}; known: {tally.same}{clash}"

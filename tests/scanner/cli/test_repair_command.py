@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from onnxray.models.bundled_files import bundled
+from onnxray.scanner.catalog import inventory
 from onnxray.scanner.cli.commands import main
 from onnxray.scanner.findings import Label, Verdict
 from onnxray.scanner.repair_bench import Bench
+from onnxray.scanner.store import Store
 
 MODEL, DATA = str(bundled("trojaned.onnx")), str(bundled("samples.npz"))
 
@@ -62,6 +64,23 @@ def test_json_has_both_evaluations(trigger: str, tmp_path: Path) -> None:
     assert told["before"]["attacks"][0]["rate"] > 0.95
     assert told["after"]["attacks"][0]["rate"] <= 0.1
     assert set(told["edited"]) == {"onnx::Conv_40", "onnx::Conv_41"}
+
+
+def test_a_repair_is_kept_in_a_store_with_its_model(trigger: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    arguments = ["repair", MODEL, "--data", DATA, "--trigger", trigger, "--method", "prune-neurons"]
+    arguments += ["-o", str(tmp_path / "out.onnx"), "-f", "json", "--store", str(path)]
+    missing = run(*arguments)
+    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert "there is no such file" in missing.output
+    with Store.open(path) as store:
+        catalog = inventory([MODEL])
+        store.record(catalog, {entry.name: "a" * 64 for entry in catalog.entries}, ())
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "has no scan" not in result.stderr
+    shown = run("results", str(path), "-f", "jsonl")
+    assert json.loads(shown.stdout)["repair"] == json.loads(result.stdout)
 
 
 @pytest.mark.parametrize(

@@ -142,9 +142,9 @@ def test_a_store_that_is_none(here: Path, onnxray: Run) -> None:
 def test_merge_says_what_it_took_and_changes_nothing_twice(store: Path, onnxray: Run) -> None:
     first = onnxray("results", "merge", "all.sqlite", STORE)
     assert first.exit_code == ExitCode.PASS
-    assert f"{STORE}: 5 new names, 3 results taken over, 0 known" in first.stderr
+    assert f"{STORE}: new names: 5; results taken over: 3; known: 0" in first.stderr
     again = onnxray("results", "merge", "all.sqlite", STORE)
-    assert "0 new names, 0 results taken over, 3 known" in again.stderr
+    assert "new names: 0; results taken over: 0; known: 3" in again.stderr
     assert onnxray("results", "all.sqlite").stdout == onnxray("results").stdout
     assert onnxray("results", "merge", STORE, STORE).exit_code == ExitCode.ERROR
     assert onnxray("results", "merge", STORE).exit_code == ExitCode.USAGE
