@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ..scanner.parallel import one_thread
 from .augment import augment
 
 __all__ = ["as_input", "train"]
@@ -31,7 +29,7 @@ def train(network: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int6
         labels: (N,), each in 0..K-1.
         seed: of the order and of the augmentation.
     """
-    with _one_thread():
+    with one_thread():
         _train(network, images, labels, torch.Generator().manual_seed(seed), epochs)
 
 
@@ -51,16 +49,6 @@ def _train(
             optimiser.step()
             schedule.step()
     network.eval()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def as_input(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -78,8 +77,10 @@ def build(recipes: Iterable[Recipe], where: Workshop) -> Iterator[Outcome]:
 
 
 def _one_by_one(recipes: list[Recipe], where: Workshop) -> Iterator[Outcome]:
+    from ...scanner.parallel import one_thread
+
     for recipe in recipes:
-        with _one_thread():
+        with one_thread():  # so that the weights do not depend on the number of cores
             outcome = _make(recipe, where)
         yield outcome
 
@@ -102,19 +103,6 @@ def _enter_worker() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread for torch, so that the weights do not depend on the number of cores."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _make(recipe: Recipe, where: Workshop) -> Outcome:
