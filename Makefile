@@ -2,6 +2,7 @@
 # make test: install into .venv, run the default tests.
 # make bench: how fast the kernels and the trigger search are on this machine.
 # make fuzz: hostile files, then changed models, put to the audit and to the sandbox; FUZZ takes options, such as FUZZ="--mutants 1000".
+# make catalog-bench: 300 made models scanned while the scan is killed again and again, and what was lost; half an hour or more.
 # make conversion-report: what converts to a twin and how well; exports whole models first, which takes an hour.
 PYTHON ?= python3
 PIP_OPTIONS ?=
@@ -11,7 +12,7 @@ REPORTS ?= onnxray-report
 SUSPECTS ?= ../shared
 
 .PRECIOUS: $(VENV)-%/.installed
-.PHONY: demo test lint bench fuzz bundled suspects operators conversion-report clean
+.PHONY: demo test lint bench fuzz catalog-bench bundled suspects operators conversion-report clean
 
 demo: $(VENV)/.installed
 	$(BIN)/onnxray scan models/bundled/clean.onnx --data models/bundled/samples.npz -o $(REPORTS)/clean --exit-zero
@@ -35,6 +36,11 @@ bench: $(VENV)/.installed
 fuzz: $(VENV)/.installed
 	$(BIN)/python -m onnxray.models.hostile
 	$(BIN)/python -m onnxray.models.fuzz $(FUZZ)
+
+# CATALOG_BENCH takes options, such as CATALOG_BENCH="--models 40 --kills 6".
+catalog-bench: $(VENV)/.installed
+	mkdir -p $(REPORTS)
+	$(BIN)/python -m onnxray.models.catalog_bench -o $(REPORTS)/catalog-bench.json $(CATALOG_BENCH)
 
 # Train the bundled pair again from Fashion-MNIST (npz with x_train, y_train, x_test, y_test).
 bundled: $(VENV)/.dev

@@ -13,7 +13,7 @@ import rich_click as click
 
 from ...scanner.cli.exit_codes import ExitCode, exits
 from .building import build
-from .driver import QUICK, Place, adopt_orphans
+from .driver import QUICK, Place, adopted_orphans
 from .judging import checks
 from .killing import killed_and_begun_again, moments
 from .measuring import measured
@@ -40,15 +40,13 @@ def catalog_bench(
     rounds: int, keep: Path | None, output: Path | None,
 ) -> None:  # fmt: skip
     """Scan a made catalog through kills, and compare with what nobody disturbed; ends with 1 if anything was lost."""
-    with exits(context), _folder(keep) as folder:
-        adopt_orphans()
+    with exits(context), _folder(keep) as folder, adopted_orphans():
         place, expected = Place(folder), build(folder, models, seed)
         (folder / "expected.json").write_text(json.dumps(asdict(expected), indent=1), encoding="utf-8")
-        told = _told
-        told(f"{len(expected.names)} names, {expected.jobs} to scan, each with {' '.join(QUICK)}")
-        ordeal = killed_and_begun_again(place, moments(kills, expected.jobs, seed), workers, seconds, told)
+        _told(f"{len(expected.names)} names, {expected.jobs} to scan, each with {' '.join(QUICK)}")
+        ordeal = killed_and_begun_again(place, moments(kills, expected.jobs, seed), workers, seconds, _told)
         numbers = measured(place, expected, ordeal)
-        quiet = undisturbed(place, expected, sample, rounds, seed, told)
+        quiet = undisturbed(place, expected, sample, rounds, seed, _told)
         judged = checks(expected, ordeal, place, quiet.answers)
         click.echo("\n".join(lines(numbers, quiet, judged)))
         if output:

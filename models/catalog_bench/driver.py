@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,7 @@ from typing import IO
 from .building import MANIFEST
 from .copies import PICTURES
 
-__all__ = ["QUICK", "Place", "adopt_orphans", "children", "kill_scan", "peak_of"]
+__all__ = ["QUICK", "Place", "adopted_orphans", "children", "kill_scan", "peak_of"]
 
 QUICK = (
     *("--detector", "last-layer", "--detector", "neuron-inspect", "--samples", "60"),
@@ -72,11 +72,18 @@ class Place:
         )
 
 
-def adopt_orphans() -> bool:
-    """Become the parent of whatever outlives its own, so that ``children`` sees it; false where Linux is not."""
+@contextmanager
+def adopted_orphans() -> Iterator[None]:
+    """Be the parent of whatever outlives its own, so that ``children`` sees it; where Linux is not, nothing is seen."""
     if not sys.platform.startswith("linux"):
-        return False
-    return bool(ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0) == 0)
+        yield
+        return
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(_SUBREAPER, 0, 0, 0, 0)
 
 
 def children(process: int) -> list[int]:

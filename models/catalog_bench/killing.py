@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,11 +130,13 @@ def _look(ordeal: Ordeal, own: set[int], when: str) -> None:
 
 
 def _orphans(own: set[int]) -> Iterator[str]:
-    """What still runs and was not there before; it has a few seconds to end."""
+    """What still runs and was not there before; it has a few seconds to end, and is ended then."""
     end = time.monotonic() + _MERCY
     while (left := {*children(os.getpid())} - own) and time.monotonic() < end:
         time.sleep(0.05)
     for process in left:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
         yield f"process {process} lived on"
 
 

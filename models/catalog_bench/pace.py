@@ -47,7 +47,7 @@ def undisturbed(
             found.rates[workers].append(_rate(place, chosen, store, workers))
             if workers == 2:  # as in the run with the kills: the number of threads is a scan's own affair
                 found.answers |= answers_of(store)
-            told(f"round {number + 1}, {workers} workers: {found.rates[workers][-1]:.1f} models a minute")
+            told(f"round {number + 1}, workers {workers}: {found.rates[workers][-1]:.1f} models a minute")
     store = place.folder / "undisturbed.sqlite"
     place.scan(expected.elsewhere if sample else [CATALOG], store, 2, manifest=True).wait()
     found.answers |= answers_of(store)
