@@ -11,6 +11,7 @@ from onnxray.models.catalog_bench.copies import copies
 from onnxray.models.catalog_bench.driver import Place, adopted_orphans
 from onnxray.models.catalog_bench.judging import checks
 from onnxray.models.catalog_bench.killing import Moment, Ordeal, killed_and_begun_again, moments
+from onnxray.models.catalog_bench.ledger import Row
 from onnxray.models.catalog_bench.measuring import measured
 from onnxray.models.catalog_bench.pace import Undisturbed, undisturbed
 from onnxray.models.catalog_bench.telling import lines
@@ -102,7 +103,7 @@ def test_a_sloppy_program_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     }
 
 
-def replace_tries(row: killing.Row) -> killing.Row:
+def replace_tries(row: Row) -> Row:
     return row._replace(tries=row.tries + 1)
 
 
