@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from .closest import did_you_mean
 from .errors import OptionError
 
 Plugin = TypeVar("Plugin")
@@ -53,7 +54,8 @@ def build(plugin: type[Plugin], options: Mapping[str, object]) -> Plugin:
     known = sorted(f.name for f in fields(plugin))  # type: ignore[arg-type]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise OptionError(f"{plugin.__name__} has no option {unknown}; it has {known}")
+        hint = did_you_mean(unknown[0], known)
+        raise OptionError(f"{plugin.__name__} has no option {unknown}; it has {known}{hint}")
     try:
         return msgspec.convert(dict(options), plugin, strict=False)
     except msgspec.ValidationError as error:

@@ -6,9 +6,9 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 from ..image_table import named_files
+from ..scratch import scratch_folder
 from ..stored_preprocessing import CONFIGURATIONS, stored_files
 
 __all__ = ["Contents"]
@@ -67,7 +67,7 @@ def _configurations(archive: Path) -> dict[str, str]:
     places = [place for place in contents.members if PurePosixPath(place).name in CONFIGURATIONS]
     if not places:
         return {}
-    with TemporaryDirectory(prefix="onnxray-") as folder:
+    with scratch_folder() as folder:
         failed = contents.unpack(places, Path(folder))
         return {place: _digest(Path(folder) / place) for place in places if place not in failed}
 

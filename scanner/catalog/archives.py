@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ...converters.errors import OnnxrayError
 from ...converters.limits import MAX_BYTES, refuse_pointer
+from ..scratch import scratch_folder
 from . import Entry, Unscanned
 from .formats import AMBIGUOUS, foreign, is_onnx, source
 from .hashing import hash_one
@@ -86,7 +86,7 @@ def _batches(contents: Contents, places: list[str]) -> Iterator[list[str]]:
 def _of_batch(contents: Contents, batch: list[str], archive: Entry) -> list[Entry | Unscanned]:
     called = {place: f"{archive.name}!{place}" for place in batch}
     try:
-        with tempfile.TemporaryDirectory(prefix="onnxray-") as folder:
+        with scratch_folder() as folder:
             failed = contents.unpack(batch, Path(folder))
             found = [_one(Path(folder, place), called[place], failed.get(place, "")) for place in batch]
     except BadArchive as error:

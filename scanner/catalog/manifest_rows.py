@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from ...converters.messages import one_line
+from ..closest import did_you_mean
 from ..domain_overrides import DomainOverrides
 from ..errors import OptionError
 from ..registry import names
@@ -74,7 +75,7 @@ def row(values: Mapping[str, Any]) -> Row:
         detector, _, option = name.partition(".")
         given.setdefault("settings", {}).setdefault(detector, {})[option] = value
     if unknown := set(given) - set(Row.__struct_fields__):
-        raise OptionError(f"there is no {one_line(min(unknown))!r}; there are {', '.join(Row.__struct_fields__)}")
+        raise OptionError(_unknown("", min(unknown), Row.__struct_fields__))
     try:
         found = msgspec.convert(given, Row, strict=False)
     except msgspec.ValidationError as error:
@@ -101,7 +102,12 @@ def _require_sound(found: Row) -> None:
         bgr=found.bgr,
     )
     if wrong := sorted({*(found.detectors or ()), *(found.settings or ())} - set(names(_DETECTORS))):
-        raise OptionError(f"there is no detector {one_line(wrong[0])!r}; there are {', '.join(names(_DETECTORS))}")
+        raise OptionError(_unknown("detector ", wrong[0], names(_DETECTORS)))
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> str:
+    hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+    return f"there is no {what}{one_line(name)!r}{hint}"
 
 
 def _tuple(value: object) -> tuple[float, ...] | None:

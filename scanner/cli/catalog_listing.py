@@ -58,9 +58,10 @@ def _parts(catalog: Catalog) -> Iterator[RenderableType]:
         [Row(one_line(u.name, 1000), "not scanned", code=u.code, why=u.why) for u in catalog.unscanned]
     )
     different, size = len({e.sha256 for e in catalog.entries}), sum(e.size_bytes for e in catalog.entries)
-    copies = "" if different == len(catalog.entries) else f", {different} of them different"
+    count, unread = len(catalog.entries), len(catalog.unscanned)
+    copies = "" if different == count else f", {different} of them different"
     yield Text(
-        f"\n{len(catalog.entries)} models{copies}, {file_size(size)}; {len(catalog.unscanned)} cannot be scanned",
+        f"\n{count} model{'' if count == 1 else 's'}{copies}, {file_size(size)}; {unread} cannot be scanned",
         "bold",
     )
 

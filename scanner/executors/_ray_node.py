@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ..scratch import scratch_folder, sweep
 from ..work import Share
 from ._ray_files import Lacking, lacking, placed, unpack
 
@@ -74,10 +74,11 @@ def answer(asked: Asked, board: Any, files: Mapping[str, Any]) -> Outcome | Lack
         board: the actor that takes notes of progress.
         files: field of the job -> Ray's reference to a ``_ray_files.Parcel``, for files that this node may lack.
     """
+    sweep()  # of workers that were killed here
     absent = lacking(asked.job, asked.marks, _contents())
     if absent - set(files):
         return Lacking(platform.node(), tuple(sorted(absent)))
-    with tempfile.TemporaryDirectory(prefix="onnxray-") as folder:
+    with scratch_folder() as folder:
         where = {name: unpack(_fetched(files[name]), Path(folder) / name) for name in sorted(absent)}
         share = Share(threads=asked.threads)  # of the GPUs, Ray itself lets a worker see its own
         return _work(asked.work)(placed(asked.job, where), _notes(board, asked.job.key), share=share)

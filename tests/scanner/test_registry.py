@@ -28,7 +28,7 @@ def test_options_are_read_as_their_type() -> None:
 
 
 def test_an_unknown_option_is_refused_with_those_there_are() -> None:
-    with pytest.raises(OptionError, match=r"Method has no option \['step'\]; it has \['exact', 'rate', 'steps'\]"):
+    with pytest.raises(OptionError, match=r"Method has no option \['step'\]; it has \['exact', 'rate', 'steps'\]; did"):
         build(Method, {"step": 1})
 
 

@@ -116,7 +116,8 @@ def test_a_manifest_in_a_folder_is_not_followed_but_told(zoo: Path) -> None:
     ("entry", "code", "what"),
     [
         ("", "manifest", "missing required field `model`"),
-        ('model = "nets/a.onnx"\nsampels = 3', "manifest", "there is no 'sampels'; there are model, data"),
+        ('model = "nets/a.onnx"\nsampels = 3', "manifest", "there is no 'sampels'; did you mean \"samples\"?"),
+        ('model = "nets/a.onnx"\nzzz = 3', "manifest", "there is no 'zzz'; there are model, data"),
         ('model = "nets/a.onnx"\nsamples = "many"', "manifest", "samples: Expected `int`, got `str`"),
         ('model = "nets/a.onnx"\nsamples = 1', "manifest", "samples: Expected `int` >= 2"),
         ('model = "nets/a.onnx"\nlayout = "CHWN"', "manifest", "expected a layout among NCHW"),
