@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -97,7 +98,7 @@ def _scanned(job: Job, progress: Progress, share: Share, stop: Callable[[], bool
     from .catalog import local
     from .confined_scan import limits_for, watch_scan
 
-    with scratch_folder() as scratch, local(job, Path(scratch)) as path:
+    with scratch_folder() as scratch, local(job, Path(scratch)) as path, _called(job, path):
         arguments: dict[str, object] = {"path": path, "data": job.data, "options": job.options}
         if job.training_data is not None:
             arguments["training_data"] = job.training_data
@@ -106,6 +107,15 @@ def _scanned(job: Job, progress: Progress, share: Share, stop: Callable[[], bool
         limits = limits_for(job.options, job.max_memory)
         ended = watch_scan(arguments, limits, progress, environment=share.environment, stop=stop)
     return _of(job, ended)
+
+
+@contextmanager
+def _called(job: Job, path: Path) -> Iterator[None]:
+    """Errors without where the file lies on this machine; whose they are is known."""
+    try:
+        yield
+    except OnnxrayError as error:
+        raise OnnxrayError(str(error).removeprefix(f"{path}: ").replace(str(path), job.name)) from error
 
 
 def _unconfined(job: Job, arguments: dict[str, object], progress: Progress, stop: Callable[[], bool]) -> Outcome:

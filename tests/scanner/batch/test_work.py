@@ -109,6 +109,14 @@ def test_errors_are_one_line(
     assert (outcome.lasting, outcome.report) == (lasting, "")
 
 
+def test_an_error_does_not_tell_where_the_file_lay(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scan(*arguments: object, **more: object) -> ConfinedScan:
+        raise SamplesError(f"{job.path}: truncated, see {job.path}")
+
+    scanning(monkeypatch, scan)
+    assert do(job).error == "truncated, see zoo/m.onnx"
+
+
 def test_a_file_that_changed_since(job: Job, backdoored: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     scanning(monkeypatch, lambda *a, **k: ended(backdoored, sha256="1" * 64))
     assert "changed since the catalog was made" in do(job).error

@@ -6,7 +6,7 @@ import pytest
 from onnxray.scanner.answers import Answer, State
 from onnxray.scanner.cli.documents import print_document
 from onnxray.scanner.findings import Label
-from onnxray.scanner.policy import Policy, judge
+from onnxray.scanner.policy import Judgement, Policy, judge
 
 LOST = Answer(("lost.onnx",), State.FAILED, why="gone", code="error")
 
@@ -21,9 +21,12 @@ def test_junit_fails_where_the_policy_does(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     seen: list[Policy] = []
-    monkeypatch.setattr(
-        "onnxray.scanner.documents.junit.judge", lambda answer, policy: (seen.append(policy), judge(answer, policy))[1]
-    )
+
+    def watched(answer: Answer, policy: Policy) -> Judgement:
+        seen.append(policy)
+        return judge(answer, policy)
+
+    monkeypatch.setattr("onnxray.scanner.documents.junit.judge", watched)
     print_document("junit", [LOST], Policy(fail_on=Label.BACKDOORED, allow_inconclusive=True))
     assert [(policy.fail_on, policy.allow_inconclusive) for policy in seen] == [(Label.BACKDOORED, True)]
     assert capfdbinary.readouterr().out
