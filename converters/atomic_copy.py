@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .errors import ModelError
 from .messages import one_line
+from .whole_file import replace_file
 
 __all__ = ["write_copy"]
 
@@ -33,8 +32,8 @@ def write_copy(out: Path, content: bytes, external: Mapping[str, bytes], origina
         targets = {_target(out, location, data, kept): data for location, data in external.items()}
         for path, data in targets.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, data)
-        _write(out, content)
+            replace_file(path, [data])
+        replace_file(out, [content])
     except OSError as error:
         raise ModelError(f"{out}: cannot be written ({error.strerror or error}); check the folder") from None
     return tuple(targets)
@@ -51,25 +50,3 @@ def _target(out: Path, location: str, data: bytes, kept: set[Path]) -> Path:
     if path == out.absolute() or (path.exists() and path.read_bytes() != data):
         raise ModelError(f"{what} replace a file that is there; write into another folder")
     return path
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", suffix=".part", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -1,12 +1,12 @@
-"""A file is there as a whole or not at all."""
+"""What the command line writes is there as a whole or not at all."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from ...converters.messages import one_line
+from ...converters.whole_file import replace_file
 from ..errors import OnnxrayError
 
 __all__ = ["write_whole"]
@@ -18,14 +18,8 @@ def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
     Raises:
         OnnxrayError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
     try:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.writelines(pieces)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, pieces)
     except OSError as error:
         raise OnnxrayError(f"{one_line(path)}: cannot be written: {error.strerror or error}") from None

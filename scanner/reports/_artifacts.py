@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...converters.whole_file import replace_file
 from ..contract import encode
 from ..findings import Report
 from ..triggers import Trigger
@@ -41,10 +41,10 @@ def write(report: Report, folder: Path) -> Artifacts:
     folder.mkdir(parents=True, exist_ok=True)
     index, files = contents(report)
     for file, content in files.items():
-        _replace(folder / file, content)
+        replace_file(folder / file, [content])
     artifacts = Artifacts(folder, index)
     # Last, so that a report never names a file that is not there yet.
-    _replace(folder / "report.json", encode(contract_of(report, artifacts)).encode() + b"\n")
+    replace_file(folder / "report.json", [encode(contract_of(report, artifacts)).encode(), b"\n"])
     return artifacts
 
 
@@ -94,12 +94,3 @@ def _saved(save: Callable[[BytesIO], None]) -> bytes:
     file = BytesIO()
     save(file)
     return file.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
