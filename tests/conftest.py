@@ -4,6 +4,12 @@ import os
 import sys
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("onnxray", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("onnxray")
+
 os.environ.setdefault("ONNXRAY_NO_CONFIG", "1")  # the settings of whoever runs the tests are no part of them
 
 ROOT = Path(__file__).parents[1]
