@@ -80,7 +80,6 @@ def killed_and_begun_again(
     end = started + seconds
     driver = place.scan([CATALOG], ordeal.store, workers, manifest=True)
     for moment in plan:
-        began = time.monotonic()
         if not _reached(moment, driver, ordeal, end):
             break
         if moment.kind == "scan":
@@ -90,7 +89,7 @@ def killed_and_begun_again(
         driver.wait()
         ordeal.kills[moment.kind] += 1
         _look(ordeal, own, f"after kill {ordeal.kills.total()}")
-        told(f"{_so_far(ordeal, started)}; this driver had {time.monotonic() - began:.0f} s")
+        told(_so_far(ordeal, started))
         driver = place.scan([CATALOG], ordeal.store, workers, manifest=True)
     ordeal.code = _ended(driver, ordeal, end)
     ordeal.seconds = time.monotonic() - started
