@@ -26,13 +26,14 @@ def note(job: Job, what: str) -> None:
 
 
 def work(job: Job, progress: Progress, *, share: Share) -> Outcome:
-    """Take as many seconds as the job's name says, or wait to be let go, or die; and tell what is seen here."""
+    """Take as many seconds as the job's name says, or wait for a word, or die; and tell what is seen here."""
     note(job, "began")
-    what, seconds = [*job.name.split(), "0"][:2]
+    what, more = [*job.name.split(), "0"][:2]
     progress("half way", 0.5)
-    time.sleep(float(seconds))
-    while what == "hold" and not Path(os.environ["RAY_FAKES_DIARY"]).with_suffix(".go").exists():
-        time.sleep(0.1)
+    if what == "hold":
+        await_word(more)
+    else:
+        time.sleep(float(more))
     if what == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "raise":
@@ -41,6 +42,13 @@ def work(job: Job, progress: Progress, *, share: Share) -> Outcome:
     told = {"threads": share.threads, "memory": job.max_memory, "sys.path": sys.path}
     whole = json.loads(report(job.name)) | {"options": told | seen(job)}
     return Outcome(report=json.dumps(whole), worker=str(os.getpid()))
+
+
+def await_word(word: str) -> None:
+    """Wait until the test has given the word, a file beside the diary; not for ever."""
+    end = time.monotonic() + 100
+    while time.monotonic() < end and not Path(os.environ["RAY_FAKES_DIARY"]).with_suffix(f".{word}").exists():
+        time.sleep(0.1)
 
 
 def seen(job: Job) -> dict[str, object]:

@@ -47,6 +47,10 @@ class Scene:
     def done(self, key: str) -> Counter[str]:
         return Counter(what for what, job, *_ in self.lines() if job == key)
 
+    def give(self, word: str) -> None:
+        """Let the jobs go on that are held until this word."""
+        self.diary.with_suffix(f".{word}").touch()
+
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
@@ -62,7 +66,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         library()  # imported as a run does
         from ray.cluster_utils import Cluster
 
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        try:
+            cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        except Exception as error:
+            if "timed out during startup" in str(error):  # Ray gives a node half a minute
+                pytest.skip(f"this machine is too busy for a Ray cluster: {error}")
+            raise
         try:
             # Once, as worker processes take long to start; and while there is but the head to join.
             with connected(cluster.address):
@@ -99,13 +108,17 @@ def told(outcome: Outcome) -> dict[str, Any]:
 def test_every_job_is_done_once_with_its_share_of_the_node(scene: Scene, job: Callable[..., Job]) -> None:
     jobs = [job(f"share-{n}") for n in range(6)]
     moves: list[tuple[str, str, float]] = []
-    slow = job("share-slow", "slow 3")
-    run = Ray(cpus=2.0, memory=10**9).run([*jobs, slow], lambda j, t, f: moves.append((j.key, t, f)))
-    results = by_key(run)
-    assert set(results) == {*(j.key for j in jobs), "share-slow"}
+
+    def moved(one: Job, text: str, fraction: float) -> None:
+        moves.append((one.key, text, fraction))
+        if one.key == "share-held":
+            scene.give("word")
+
+    results = by_key(Ray(cpus=2.0, memory=10**9).run([*jobs, job("share-held", "hold word")], moved))
+    assert set(results) == {*(j.key for j in jobs), "share-held"}
     assert all(scene.done(key) == {"began": 1, "ended": 1} for key in results)
     assert {(told(o)["threads"], told(o)["memory"]) for o in results.values()} == {(2, 10**9)}
-    assert ("share-slow", "half way", 0.5) in moves
+    assert ("share-held", "half way", 0.5) in moves
 
 
 @needs_ray
@@ -198,6 +211,7 @@ def test_closing_ends_what_is_running(scene: Scene, job: Callable[..., Job]) -> 
 
 
 @needs_ray
+@pytest.mark.slow
 def test_a_driver_that_is_killed_leaves_nothing_running_and_can_go_on(scene: Scene, tmp_path: Path) -> None:
     """The driver also looks after itself that the folder that it is in is no place for the workers' modules."""
     command = [sys.executable, str(HERE / "ray_driver.py"), scene.cluster.address, str(tmp_path)]
@@ -225,7 +239,7 @@ def stored(folder: Path) -> set[str]:
 def test_no_job_is_lost_with_a_node(scene: Scene, job: Callable[..., Job]) -> None:
     """The last test of the module, as it takes the second node away."""
     assert len({node["NodeID"] for node in library().nodes() if node["Alive"]}) == 2
-    jobs = [job(f"node-{n}", "hold") for n in range(10)]
+    jobs = [job(f"node-{n}", "hold go") for n in range(10)]
     results = list(Ray().run(killing(scene, jobs)))
     assert sorted(j.key for j, _ in results) == sorted(j.key for j in jobs)
     assert all(outcome.report and not outcome.error for _, outcome in results)
@@ -239,7 +253,7 @@ def killing(scene: Scene, jobs: list[Job]) -> Iterator[Job]:
             await_that(lambda: bool(at_work(scene)))
             scene.cluster.remove_node(scene.second, allow_graceful=False)
             await_that(lambda: not any(map(alive, at_work(scene))))
-            scene.diary.with_suffix(".go").touch()
+            scene.give("go")
         yield one
 
 
