@@ -76,5 +76,5 @@ def _run(answer: Answer) -> Iterator[Fact]:
         yield "scanned", " ".join(part for part in where if part) + tries
     if answer.report:
         tool = answer.report.tool
-        versions = [f"{tool.name} {tool.version}", *(f"{k} {v}" for k, v in answer.report.versions.items())]
-        yield "versions", ", ".join(versions)
+        versions = {tool.name: tool.version, **answer.report.versions}
+        yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
