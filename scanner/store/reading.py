@@ -19,6 +19,7 @@ from .database import Database
 
 __all__ = ["Query", "answers"]
 
+_LARGEST = 256 << 20  # bytes of a report: a store may come from anywhere
 _RANKS = ("backdoored", "suspicious", "inconclusive", "error", "not scanned", "waiting", "clean")
 _NAMES = """SELECT name, key, sha256, size_bytes, team, origin, code, why FROM (
     SELECT names.*, row_number() OVER (PARTITION BY name ORDER BY place DESC) AS nth
@@ -129,7 +130,11 @@ def _report(database: Database, key: str) -> Contract:
     rows = database.read("SELECT content FROM reports WHERE key = ?", (key,))
     if not rows:
         raise ValueError("it is missing")
-    return decode(zlib.decompress(rows[0][0]))
+    stream = zlib.decompressobj()
+    told = stream.decompress(rows[0][0], _LARGEST)
+    if not stream.eof:
+        raise ValueError(f"it is cut off, or larger than {_LARGEST >> 20} MiB")
+    return decode(told)
 
 
 def _files(database: Database, key: str) -> dict[str, bytes]:

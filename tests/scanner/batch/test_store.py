@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from onnxray.scanner.catalog import Catalog, Unscanned
 from onnxray.scanner.config import ScanOptions
 from onnxray.scanner.errors import OptionError
 from onnxray.scanner.jobs import Job, Outcome
-from onnxray.scanner.store import Store, StoreError, database
+from onnxray.scanner.store import Store, StoreError, database, reading
 from onnxray.scanner.store.claims import LOSSES
 from onnxray.scanner.store.database import _network
 
@@ -127,15 +128,29 @@ def test_repairs_are_kept_by_the_bytes(filled: Path) -> None:
             store.add_repair("0" * 64, "[]")
 
 
-def test_a_report_that_cannot_be_read_is_no_verdict(filled: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\0", "cut off"),
+        (b"none", "incorrect header"),
+        (zlib.compress(b"{}"), "missing required field"),
+        (zlib.compress(b" " * 99 + b"{}")[:-9], "cut off"),
+        (zlib.compress(b" " * 99_999), "larger than"),
+    ],
+)
+def test_a_report_that_cannot_be_read_is_no_verdict(
+    filled: Path, content: bytes, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_LARGEST", 50_000)
     with sqlite3.connect(filled) as connection:
         connection.execute(
-            "UPDATE reports SET content = x'00' WHERE key IN (SELECT key FROM jobs WHERE name LIKE '%3.onnx')"
+            "UPDATE reports SET content = ? WHERE key IN (SELECT key FROM jobs WHERE name LIKE '%3.onnx')", (content,)
         )
     with Store.open(filled, create=False) as store:
         (answer,) = store.answers(pattern="m003")
     assert (answer.label, answer.state) == ("error", State.FAILED)
-    assert "cannot be read" in answer.why
+    assert "the stored report cannot be read" in answer.why
+    assert why in answer.why
 
 
 def damaged(path: Path) -> None:
