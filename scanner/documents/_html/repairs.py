@@ -39,14 +39,22 @@ def repair_of(told: Mapping[str, Any]) -> Repair:
     repaired = bool(told.get("repaired"))
     edited, added = told.get("edited") or {}, told.get("added_nodes") or 0
     done = f"{added} nodes added" if added else f"{sum(edited.values())} elements of {len(edited)} weights changed"
-    summary = f"Written as {told.get('output')} by {told.get('method')}: {done}." if repaired else _refusal(told)
+    written = f"Written as {told.get('output')} by {told.get('method')}: {done}.{_rescan(told)}"
     return Repair(
         repaired=repaired,
-        summary=summary,
+        summary=written if repaired else _refusal(told),
         changes=list(_changes(told.get("before"), told.get("after"))),
         attempts=[_attempt(a) for a in told.get("attempts") or ()],
         notes=[str(note) for note in told.get("notes") or ()],
     )
+
+
+def _rescan(told: Mapping[str, Any]) -> str:
+    """What the scan of the result that was written says, as a sentence."""
+    tried = [a for a in told.get("attempts") or () if a.get("method") == told.get("method") and not a.get("problem")]
+    kept = [a for a in tried if a.get("evaluation") == told.get("after")] or tried
+    label = kept[-1].get("rescan") if kept else None
+    return f" A scan of the result with a fresh seed says: {label}." if label else ""
 
 
 def _refusal(told: Mapping[str, Any]) -> str:

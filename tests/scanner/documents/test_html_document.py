@@ -239,9 +239,14 @@ def test_a_suppression_is_told_with_reason_and_end(gated: Report, answer: Any) -
 def test_a_repair_is_told_before_and_after(backdoored: Report, answer: Any) -> None:
     page = Page(rendered([answer(backdoored, repair=REPAIR)]))
     assert "Written as fixed<b>.onnx by unlearn: 12 elements of 1 weights changed." in page.text
+    assert "A scan of the result with a fresh seed says: clean." in page.text
     assert "attack on class 7 (low is good) 100.0% 3.4%" in page.text
     assert "unlearn, round 1 3 passes clean" in page.text
     assert "that there is no other cannot be proven" in page.text
+    kept = {**REPAIR["attempts"][1], "round": 2, "rescan": "suspicious", "evaluation": REPAIR["after"]}
+    worse = {**REPAIR["attempts"][1], "round": 3, "rescan": "inconclusive"}
+    several = REPAIR | {"attempts": [*REPAIR["attempts"], kept, worse]}
+    assert "with a fresh seed says: suspicious." in Page(rendered([answer(backdoored, repair=several)])).text
     refused = REPAIR | {"repaired": False, "after": None, "reason": "nothing worked"}
     page = Page(rendered([answer(backdoored, repair=refused)]))
     assert "Not repaired: nothing worked. Nothing was written." in page.text
