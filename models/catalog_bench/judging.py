@@ -31,7 +31,11 @@ def checks(expected: Expected, ordeal: Ordeal, place: Place, undisturbed: Mappin
         _check("nothing broken or hostile is clean", _clean(expected, answers), f"{len(expected.never_clean)} files"),
         _check("no job that had ended was done again", _again(ordeal, final), f"{kept} looks at an ended job"),
         _check("the table is that of an undisturbed run", _unlike(ordeal, undisturbed), f"{len(undisturbed)} names"),
-        _check("no process outlived its run", ordeal.orphans, f"{len(ordeal.snapshots)} killed drivers"),
+        _check(
+            "no process outlived its run",
+            ordeal.orphans,
+            f"{ordeal.kills['driver'] + ordeal.kills['start']} killed drivers",
+        ),
         _check("no temporary folder is left", _left(place.temporary), "TMPDIR of all runs"),
         _check("the store is whole", [*ordeal.faults, *filter(None, [fault(ordeal.store)])], "integrity_check"),
         _check("no traceback in any message", _tracebacks(place.folder), "all messages of all runs"),
