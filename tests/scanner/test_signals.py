@@ -63,3 +63,9 @@ def test_every_signal_is_in_range(sizes: list[float]) -> None:
     table = signals([searched(tuple(sizes))], None, len(sizes))
     for values in table.values():
         assert all(0 <= v <= MOST for v in values if not np.isnan(v))
+
+
+def test_what_was_stopped_before_its_end_gives_no_signal() -> None:
+    evidence = searched()
+    stopped = replace(evidence, details={**evidence.details, "complete": False})
+    assert signals([stopped], None, 6) == {}

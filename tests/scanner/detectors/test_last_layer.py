@@ -33,12 +33,15 @@ def rows(pushed: float, classes: int = 10) -> np.ndarray:
     return found
 
 
-def test_a_row_that_is_pushed_up_is_flagged_and_suspicious_at_most() -> None:
+def test_a_row_that_is_pushed_up_is_flagged_raises_the_score_and_never_convicts() -> None:
     evidence = measure(rows(2.0))
     assert evidence.flagged == (5,)
     assert evidence.score > 0.5
-    verdict = decide([evidence], None, [Skipped("neural-cleanse", "needs pictures")], [])
-    assert (verdict.label, verdict.targets) == (Label.SUSPICIOUS, (5,))
+    missing = [Skipped("neural-cleanse", "needs pictures")]
+    verdict, usual = (decide([e], None, missing, []) for e in (evidence, measure(rows(0.0))))
+    assert verdict.label in (Label.SUSPICIOUS, Label.INCONCLUSIVE)  # as the calibration weighs it
+    assert usual.label is Label.INCONCLUSIVE
+    assert verdict.score > usual.score + 0.1
 
 
 @pytest.mark.parametrize("pushed", [0.0, -2.0])
