@@ -32,8 +32,8 @@ def signals(evidence: Sequence[Evidence], evaluation: Evaluation | None, classes
     `MOST`. A trigger's signals are multiplied by what it achieved on the verification half: its attack success above
     one half, doubled. Where a network that knows nothing but the clean samples was asked the same (``natural`` among
     the details, see ``surrogates``), sizes are corrected for what is so by nature. ``METHOD.found`` is a method's own
-    score of the whole model, times `MOST`, for every class alike. What was stopped before its end gives none: sizes that
-    were still shrinking compare to nothing.
+    score of the whole model, times `MOST`, for every class alike. What was stopped before its end gives none: sizes
+    that were still shrinking compare to nothing.
     """
     judged = {id(trigger): rate.value for trigger, rate in (evaluation.attack_success if evaluation else ())}
     table: dict[str, tuple[float, ...]] = {}
