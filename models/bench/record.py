@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from math import isnan
@@ -13,6 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 import msgspec
 
 from ...converters.messages import one_line
+from ...converters.whole_file import replace_file
 from ...scanner.errors import SamplesError
 from ..zoo.build import truth_of
 
@@ -139,15 +138,7 @@ def told(signals: Mapping[str, Sequence[float]]) -> dict[str, tuple[float | None
 def write_json(value: Any, path: Path) -> None:
     """Give a file its whole content in one step, indented; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:60]}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
-        Path(name).chmod(0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    replace_file(path, [msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"])
 
 
 def read_json(path: Path, kind: type[T]) -> T:
