@@ -77,30 +77,26 @@ class DreamSearch(Detector):
         index = anomaly_index(np.log(sizes), ())
         order = [int(c) for c in np.argsort(sizes) if np.isfinite(index[c])]
         strongest = float(index[order[0]]) if order else float("nan")
-        usual = float(np.nanmedian(sizes)) if order else float("nan")
+        limit = cut(len(order), self.rate, 0) if order else None
+        small = sizes * self.effect <= (np.nanmedian(sizes) if order else np.nan)
         yield Evidence(
             detector="dream-search",
             classes=tuple(sizes.tolist()),
             statistic="mask L1 on made-up pictures, fraction of the image",
-            flagged=tuple(
-                c for c in order if index[c] > cut(len(order), self.rate, 0) and self._small(sizes[c], usual)
-            ),
+            flagged=tuple(c for c in order if limit is not None and index[c] > limit and small[c]),
             score=extremity(strongest, len(order), self.rate, 0),
             p_value=p_value(strongest, len(order), 0) if order else None,
             seconds=monotonic() - started,
             sizes=True,
             details={
                 "anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in index],
-                "cut": cut(len(order), self.rate, 0) if order else None,
+                "cut": limit,
                 **(self._natural(domain, budget) if order else {}),
                 "complete": not budget.spent,
                 "domain": domain.name,
                 "too_many_classes": not few,
             },
         )
-
-    def _small(self, size: float, usual: float) -> bool:
-        return bool(size * self.effect <= usual)
 
     def _natural(self, domain: InputDomain, budget: Budget) -> dict[str, list[float]]:
         """How many times as small as the median each class's mask is in networks that know the samples only."""
