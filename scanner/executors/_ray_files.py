@@ -124,21 +124,14 @@ def _belonging(job: Job, field: str, path: Path) -> Iterator[Path]:
 
 def _external(model: Path) -> set[Path]:
     """The files of external data beside a model; none for what cannot be read, as its scan will tell."""
-    from ...converters.external_data import confined
+    from ...converters.identity import data_of
     from ...converters.limits import MAX_BYTES, read_file
-    from ...converters.survey import survey
+    from ...converters.wire import WireError
 
-    locations = set()
     try:
-        for tensor in survey(model, read_file(model, MAX_BYTES)).tensors:
-            if tensor.small_integer("data_location") == 1:
-                entries = {m.text("key"): m.text("value") for m in tensor.messages("external_data")}
-                location = entries.get("location", "")
-                confined(model, location, str(model))
-                locations.add(location)
-    except ModelError:
+        return {model.parent / place.location for place in data_of(model, read_file(model, MAX_BYTES))}
+    except (ModelError, WireError):
         return set()
-    return {model.parent / location for location in locations}
 
 
 def unpack(parcel: Parcel, folder: Path) -> Path:
