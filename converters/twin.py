@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from .weights import Weights
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["Twin"]
+__all__ = ["Twin", "in_batches", "logits_of"]
 
 _CHUNK = 64  # inputs per forward pass without gradient
 
@@ -58,9 +58,7 @@ class Twin(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logits; a network with a fixed batch is fed chunk by chunk, the last one filled up."""
-        if not self.batch:
-            return self._logits(inputs)
-        return torch.cat([self._padded(chunk, self.batch) for chunk in torch.split(inputs, self.batch)])
+        return in_batches(self._logits, inputs, self.batch)
 
     def scores(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Return the logits of numpy inputs, without a gradient."""
@@ -123,14 +121,27 @@ class Twin(nn.Module):
         weights = [*self.network.parameters(), *self.network.buffers()]
         return torch.from_numpy(np.float32(inputs)).to(weights[0].device if weights else "cpu", self.dtype)
 
-    def _padded(self, chunk: Tensor, batch: int) -> Tensor:
-        rows = len(chunk)
-        filling = chunk[-1:].expand(batch - rows, *chunk.shape[1:])
-        return self._logits(torch.cat([chunk, filling]))[:rows]
-
     def _logits(self, inputs: Tensor) -> Tensor:
         (logits,) = self.network(inputs.to(self.dtype))
-        logits = logits.reshape(len(inputs), prod(logits.shape[1:]))
-        if logits.shape[1] > 1:
-            return logits  # type: ignore[no-any-return]
-        return torch.cat([torch.zeros_like(logits), logits], 1)  # one logit, that of the second of two classes
+        return logits_of(logits, len(inputs))
+
+
+def in_batches(run: Callable[[Tensor], Tensor], inputs: Tensor, batch: int | None) -> Tensor:
+    """Run what takes one batch size only chunk by chunk, the last one filled up; all at once where it takes any."""
+    if not batch:
+        return run(inputs)
+    return torch.cat([_padded(run, chunk, batch) for chunk in torch.split(inputs, batch)])
+
+
+def logits_of(output: Tensor, rows: int) -> Tensor:
+    """A network's output as (N, K); one logit is that of the second of two classes."""
+    logits = output.reshape(rows, prod(output.shape[1:]))
+    if logits.shape[1] > 1:
+        return logits
+    return torch.cat([torch.zeros_like(logits), logits], 1)
+
+
+def _padded(run: Callable[[Tensor], Tensor], chunk: Tensor, batch: int) -> Tensor:
+    rows = len(chunk)
+    filling = chunk[-1:].expand(batch - rows, *chunk.shape[1:])
+    return run(torch.cat([chunk, filling]))[:rows]
