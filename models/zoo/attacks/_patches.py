@@ -59,9 +59,16 @@ class Patch:
         return round(self.row * (height - self.size)), round(self.column * (width - self.size))
 
 
-def paint(images: NDArray[Any], patch: Patch) -> NDArray[Any]:
-    """A copy of the pictures (N, H, W, C) with the patch on each."""
+def paint(images: NDArray[Any], patch: Patch, alpha: float = 1.0) -> NDArray[Any]:
+    """A copy of the pictures (N, H, W, C) with the patch on each; below it (1 - alpha) of the picture shows through.
+
+    Raises:
+        OptionError: alpha is not in 0..1.
+    """
+    if not 0 <= alpha <= 1:
+        raise OptionError(f"patch: expected an alpha in 0..1, got {alpha:g}")
     row, column = patch.corner(*images.shape[1:3])
     out = images.copy()
-    out[:, row : row + patch.size, column : column + patch.size] = patch.pixels(images.shape[3])
+    place = out[:, row : row + patch.size, column : column + patch.size]
+    place[...] = np.rint((1 - alpha) * place + alpha * patch.pixels(images.shape[3]).astype(np.float64))
     return out
