@@ -120,10 +120,17 @@ class Suspicion:
 
 @dataclass(frozen=True, eq=False)
 class Clustered:
-    """Every label's clusters, by label; and labels with too few samples, with how many they have."""
+    """What clustering made of a training set.
+
+    Attributes:
+        pairs: every label's two clusters, by label: of the splits that were made, the one that is kept.
+        too_few: labels with too few samples, with how many they have.
+        others: the splits that were not kept, by label.
+    """
 
     pairs: dict[int, Pair]
     too_few: dict[int, int]
+    others: dict[int, tuple[Pair, ...]] = field(default_factory=dict)
 
 
 def hidden(model: Model, training: TrainingSet, clean: Samples | None, budget: Budget) -> Hidden:
@@ -170,7 +177,7 @@ def cluster(
             f"{max(too_few.values())}; give more training data, or fewer components"
         )
     features = _features(seen.activations, budget.seed)
-    best: dict[int, Pair] = {}
+    splits: dict[int, list[Pair]] = {}
     for turn, how in enumerate(reductions):
         pairs = []
         for label in (int(c) for c in present if int(c) not in too_few):
@@ -179,10 +186,13 @@ def cluster(
                 return Clustered({}, too_few)
             pairs.append(_pair(seen, labels, label, components, how, budget.seed))
         for pair in _judged(features, labels, pairs, budget.seed):
-            known = best.get(pair.label)
-            if known is None or pair.reclassified.moved > known.reclassified.moved:
-                best[pair.label] = pair
-    return Clustered(dict(sorted(best.items())), too_few)
+            splits.setdefault(pair.label, []).append(pair)
+    ranked = {label: sorted(those, key=lambda p: -p.reclassified.moved) for label, those in sorted(splits.items())}
+    return Clustered(
+        {label: those[0] for label, those in ranked.items()},
+        too_few,
+        {label: tuple(those[1:]) for label, those in ranked.items()},
+    )
 
 
 def _pair(seen: Hidden, labels: NDArray[np.int64], label: int, components: int, how: Reduction, seed: int) -> Pair:

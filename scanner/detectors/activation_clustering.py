@@ -31,7 +31,7 @@ class ActivationClustering(Detector):
     class (exclusionary reclassification, l / p below ``threshold``), while the model gives nearly all of them their
     label (``followed``), and the clusters are two indeed (``silhouette``); unless clean samples of the class lie in it
     as well. What they share is then put into other samples: where it turns these too, it is a trigger; where it turns
-    nearly all of them, and is small, that does without reclassification.
+    nearly all of them, and is small, that does without reclassification, and for every split that was made.
 
     Assumes: the training set, and that less than half of a label's samples are poisoned; a hidden layer; no gradients.
     Misses: poison that shares its features with its label (clean-label attacks), that is most of its label, or that
@@ -68,24 +68,41 @@ class ActivationClustering(Detector):
             return
         seen = hidden(model, training, samples, budget)
         found = cluster(seen, training.labels, self.components, self._reductions, budget)
-        poisoned = tuple(self._poisoned(model, training, seen, found, budget))
-        yield self._evidence(model, found.pairs, found.too_few, poisoned, started)
+        chosen = tuple(self._chosen(model, training, seen, found, budget))
+        poisoned = tuple(_described(training, seen, pair, shared, budget) for pair, shared in chosen)
+        pairs = found.pairs | {pair.label: pair for pair, _ in chosen}
+        yield self._evidence(model, pairs, found.too_few, poisoned, started)
 
-    def _poisoned(
+    def _chosen(
         self, model: Model, training: TrainingSet, seen: Hidden, found: Clustered, budget: Budget
-    ) -> Iterator[PoisonedSamples]:
-        """The flagged clusters, most suspicious first."""
+    ) -> Iterator[tuple[Pair, Transplant]]:
+        """The flagged clusters and what their samples share, most suspicious first.
+
+        Of a label's splits it is the one that reclassification rejects most, or another if what its smaller cluster
+        shares surely is a trigger: where new weights for the old features tell nothing, they choose no split either.
+        """
+        for kept in sorted(found.pairs.values(), key=lambda p: -p.reclassified.moved):
+            tried = tuple(self._tried(model, training, seen, found, kept, budget))
+            sure = [one for one in tried if one[1].surely]
+            rejected = [one for one in tried if one[0] is kept and kept.reclassified.ratio < self.threshold]
+            yield from (sure or rejected)[:1]
+
+    def _tried(
+        self, model: Model, training: TrainingSet, seen: Hidden, found: Clustered, kept: Pair, budget: Budget
+    ) -> Iterator[tuple[Pair, Transplant]]:
+        """A label's splits with what the smaller cluster shares, up to the first that surely shares a trigger."""
         from ..poison_view import like_sources
         from ..transplant import transplant
 
-        for pair in sorted(found.pairs.values(), key=lambda p: -p.reclassified.moved):
-            if not self._suspicion.stands_apart(pair, seen) or budget.spent:
+        for pair in (kept, *found.others.get(kept.label, ())):
+            if budget.spent or not self._suspicion.stands_apart(pair, seen):
                 continue
             budget.progress(f"what the smaller cluster of class {pair.label} shares", 1.0)
             others = like_sources(found, pair, budget.seed)
             shared = transplant(model, training, pair.suspicious, others, pair.label, budget.seed)
-            if pair.reclassified.ratio < self.threshold or shared.surely:
-                yield _described(training, seen, pair, shared, budget)
+            yield pair, shared
+            if shared.surely:
+                return
 
     @property
     def _reductions(self) -> tuple[Reduction, ...]:

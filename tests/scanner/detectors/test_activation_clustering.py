@@ -14,14 +14,18 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxray.converters import open_model
 from onnxray.converters.last_hidden import find_last_hidden, hidden_session
 from onnxray.models.bundled_files import bundled
+from onnxray.scanner.activation_clusters import Clustered, Hidden, Pair
+from onnxray.scanner.clusters import Reclassified
 from onnxray.scanner.config import ScanOptions
 from onnxray.scanner.detectors import Budget
 from onnxray.scanner.detectors.activation_clustering import ActivationClustering
 from onnxray.scanner.errors import ModelError, SamplesError
-from onnxray.scanner.findings import Label, Report
+from onnxray.scanner.findings import Label, Rate, Report
 from onnxray.scanner.pipeline import scan
 from onnxray.scanner.reports import write_artifacts
 from onnxray.scanner.reports._poisoned import clusters_picture
+from onnxray.scanner.training_data import TrainingSet
+from onnxray.scanner.transplant import Transplant
 
 ONLY = ScanOptions(detectors=("activation-clustering",), samples=100)
 POISON = 30
@@ -219,3 +223,37 @@ def test_options_that_leave_nothing_are_refused() -> None:
         ActivationClustering(components=0)
     with pytest.raises(ValueError, match="expected a training set"):
         list(ActivationClustering().run(open_model(bundled("clean.onnx")), None, Budget()))
+
+
+def pair(how: str, suspicious: range, own: int, other: int) -> Pair:
+    members = np.arange(40)
+    inside = np.isin(members, list(suspicious))
+    depth = inside.astype(float)
+    counted = Reclassified(own, other, 1)
+    return Pair(0, members, inside, depth[:, None], depth, 0.5, Rate(0, 0), how, counted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kept", "shared", "listed"),
+    [
+        ((20, 0), 99, "ica"),  # a last layer that tells nothing has chosen the wrong split
+        ((20, 0), 50, None),
+        ((2, 18), 99, "ica"),
+        ((2, 18), 50, "pca"),
+    ],
+)
+def test_what_a_cluster_shares_chooses_the_split(
+    kept: tuple[int, int], shared: int, listed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The split that reclassification rejects most is a mode of the class; the other one is the poison."""
+    pairs = {"pca": pair("pca", range(20), *kept), "ica": pair("ica", range(28, 40), 12, 0)}
+    found = Clustered({0: pairs["pca"]}, {}, {0: (pairs["ica"],)})
+    seen = Hidden(np.zeros((40, 2), np.float32), np.zeros(40, int), np.zeros((0, 1), np.float32), np.empty(0, int))
+    success = {20: Rate(0, 0), 12: Rate(shared, 99)}
+    monkeypatch.setattr(
+        "onnxray.scanner.transplant.transplant",
+        lambda model, training, suspicious, *_: Transplant(success[len(suspicious)], tokens=(7,)),
+    )
+    training = TrainingSet(np.zeros(40, np.int64), lambda index: np.zeros((len(index), 3)))
+    chosen = ActivationClustering()._chosen(open_model(bundled("clean.onnx")), training, seen, found, Budget())
+    assert [one.reduction for one, _ in chosen] == ([listed] if listed else [])
