@@ -12,7 +12,7 @@ from onnxray.models.neuron_inspect_sweep import HEAD, SUMMARY, cells, main, rati
 from onnxray.models.patch_sweep import METHODS, Row, Said
 from onnxray.models.patch_variants import BASE, CLEAN, variants
 from onnxray.models.zoo.attacks import make_attack
-from onnxray.models.zoo.variants import Regime
+from onnxray.models.zoo.variants import REGIMES, Regime
 from onnxray.scanner.cli.exit_codes import ExitCode
 from onnxray.scanner.detectors.neural_cleanse import NeuralCleanse
 from onnxray.scanner.errors import OptionError
@@ -101,7 +101,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     x = np.zeros((80, 16, 16), np.uint8)
     x[np.arange(80), y + 2] = 200
     np.savez(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    monkeypatch.setitem(patch_variants.REGIMES, "mnist", Regime(examples=80, epochs=1))
+    monkeypatch.setitem(REGIMES, "mnist", Regime(examples=80, epochs=1))
     monkeypatch.setitem(patch_sweep.METHODS, "neural-cleanse", NeuralCleanse(steps=1))
     return tmp_path
 
