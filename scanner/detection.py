@@ -37,7 +37,7 @@ def plan(options: ScanOptions) -> dict[str, Detector]:
     if options.max_seconds is not None and not options.max_seconds > 0:
         raise OptionError(f"expected max_seconds above 0, got {options.max_seconds}")
     known = plugins(FAMILY, Detector)  # type: ignore[type-abstract]
-    chosen = options.detectors or tuple(known)
+    chosen = options.detectors or tuple(name for name, kind in known.items() if not kind.on_request)
     for name in (*chosen, *options.settings):
         if name not in known:
             raise OptionError(f"there is no detector {name!r}; there are {', '.join(known)}")

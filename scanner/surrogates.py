@@ -100,7 +100,7 @@ class Surrogates:
         return _powers(class_sizes([f.trigger for f in found if f.trigger], self.classes))
 
     def dreamt(self, ask: Callable[[Callable[[Tensor], Tensor]], NDArray[np.float64]]) -> NDArray[np.float64]:
-        """(K,) what ``ask`` says of each network, sizes for each class, as ``sizes`` gives them."""
+        """(n,) what ``ask`` says of each network, n sizes of classes or of pairs, as ``sizes`` gives them."""
         return self._agreed([_powers(ask(network)) for network in self.networks])
 
     def _trained(self, kind: str) -> tuple[nn.Module, ...]:
@@ -114,11 +114,11 @@ class Surrogates:
         return _powers(found.double().cpu().numpy())
 
     def _agreed(self, powers: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """The mean of the networks' figures, as far as they agree: times their correlation over the classes."""
+        """The mean of the networks' figures, as far as they agree: times their correlation over classes or pairs."""
         together = np.stack(powers)
         both = np.isfinite(together).all(0)
         if both.sum() < 3 or not together[:, both].std(axis=1).all():
-            return np.zeros(self.classes)
+            return np.zeros(together.shape[1])
         agreement = float(np.asarray(np.corrcoef(together[:, both]))[0, 1])
         agreed: NDArray[np.float64] = np.where(both, together.mean(0) * max(0.0, agreement), 0.0)
         return agreed

@@ -75,12 +75,15 @@ class Detector(ABC):
 
     A method that ``nominates`` recovers no trigger: it runs first, and the classes that it flags are searched and
     judged by those that do. It should flag classes of very few clean models (see ``NOMINATION``).
+
+    A method that is ``on_request`` costs much for what it sees, and runs only where it was asked for by name.
     """
 
     needs: ClassVar[Needs] = Needs.NOTHING
     min_samples: ClassVar[int] = 0
     stands_in: ClassVar[bool] = False
     nominates: ClassVar[bool] = False
+    on_request: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
