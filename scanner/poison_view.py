@@ -25,15 +25,17 @@ def like_sources(found: Clustered, pair: Pair, seed: int) -> NDArray[np.int64]:
     """Positions of samples that are labelled as what the suspicious ones are taken for, in the same proportions.
 
     All other labels' where they are taken for their own. Those of smaller clusters are left out: they may be poisoned.
+    There are at least ``2 * _EACH``, where the labels have so many: of a few nothing could be told.
     """
     rng = np.random.default_rng(seed)
     drawn = [np.empty(0, np.int64)]
     given = pair.given[pair.given != pair.label]
     given = given if len(given) >= _FEW else np.array([c for c in found.pairs if c != pair.label for _ in range(_EACH)])
+    times = max(2, -(-2 * _EACH // max(1, len(given))))
     for label, count in zip(*np.unique(given, return_counts=True), strict=True):
         if int(label) != pair.label and int(label) in found.pairs:
             source = found.pairs[int(label)]
-            drawn.append(rng.permutation(source.members[~source.inside])[: 2 * int(count) + 1])
+            drawn.append(rng.permutation(source.members[~source.inside])[: times * int(count) + 1])
     return np.concatenate(drawn)
 
 

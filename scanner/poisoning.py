@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from .findings import Evidence, Label, Verdict
 from .poisoned import PoisonedSamples
-from .transplant import SMALL, SURE
+from .transplant import surely
 
 __all__ = ["NOT_PROVEN", "POLICY", "PoisonPolicy", "with_poisoned"]
 
@@ -23,7 +23,7 @@ class PoisonPolicy:
 
     Attributes:
         ratio: l / p in exclusionary reclassification must be below it; the paper's T. Its poison has 0 to 0.13, its
-            clean classes 3.5 and more. Where it is not, only a small trigger that works nearly always convicts.
+            clean classes 3.5 and more. Where it is not, only a small trigger convicts (``transplant.SURE``).
         followed: least of the cluster's samples that the model itself gives their label.
         transplant: what the lower end of the 95 % interval must reach, of the samples of other classes that turn into
             the target when what the cluster shares is put into them.
@@ -45,12 +45,9 @@ class PoisonPolicy:
 
     def convicts(self, p: PoisonedSamples) -> bool:
         """Whether the samples are poisoned and the model has learnt it."""
+        works = p.transplant.lower >= self.transplant and (p.trigger is None or p.trigger.fraction <= self.area)
         moved = p.reclassified.ratio < self.ratio
-        return (
-            p.followed.value >= self.followed
-            and p.transplant.lower >= (self.transplant if moved else SURE)
-            and (p.trigger is None or p.trigger.fraction <= (self.area if moved else SMALL))
-        )
+        return p.followed.value >= self.followed and (works if moved else surely(p.transplant, p.trigger))
 
     def worries(self, p: PoisonedSamples, flagged: int, classes: int) -> bool:
         """Whether they look like it."""

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from ..converters import Model
     from .training_data import TrainingSet
 
-__all__ = ["SMALL", "SURE", "Transplant", "common_patch", "common_tokens", "put_behind", "transplant"]
+__all__ = ["SURE", "Transplant", "common_patch", "common_tokens", "put_behind", "surely", "transplant"]
 
-SURE, SMALL = 0.8, 0.05
-"""Lower end of the success, and share of the picture, of what is a trigger whatever else is known."""
+SURE = ((0.8, 0.05), (0.5, 0.01))
+"""Lower end of the success, and share of the picture, of what is a trigger whatever else is known.
+
+The smaller a patch, the fewer samples a clean model's class can gain by it; words count as the larger one.
+"""
 
 _MOST = 400  # samples on either side
 _BAND = 0.15  # a pixel's values are called the same within so much of their median, of a range of 1
@@ -34,7 +37,13 @@ class Transplant(NamedTuple):
     @property
     def surely(self) -> bool:
         """Whether it is so small and works so well that no mode of a clean class explains it."""
-        return self.success.lower >= SURE and (self.trigger is None or self.trigger.fraction <= SMALL)
+        return surely(self.success, self.trigger)
+
+
+def surely(success: Rate, trigger: Trigger | None) -> bool:
+    """See ``SURE``."""
+    area = SURE[0][1] if trigger is None else trigger.fraction
+    return any(success.lower >= least and area <= most for least, most in SURE)
 
 
 def transplant(

@@ -1,7 +1,10 @@
 """What suspicious samples share, on made-up pictures and sentences."""
 
 import numpy as np
-from onnxray.scanner.transplant import common_patch, common_tokens, put_behind
+import pytest
+from onnxray.scanner.findings import Rate
+from onnxray.scanner.transplant import Transplant, common_patch, common_tokens, put_behind
+from onnxray.scanner.triggers import Trigger
 
 
 def test_the_patch_that_all_but_a_few_pictures_have() -> None:
@@ -35,3 +38,16 @@ def test_tokens_go_behind_the_last_word_or_over_the_end() -> None:
     sentences = np.array([[4, 4, 0, 0], [4, 4, 4, 4], [0, 0, 0, 0]])
     expected = [[4, 4, 8, 9], [4, 4, 8, 9], [8, 9, 0, 0]]
     assert put_behind(sentences, (8, 9), padding=0).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("hits", "area", "expected"),
+    [(95, 0.04, True), (95, 0.06, False), (70, 0.04, False), (70, 0.01, True), (55, 0.01, False), (95, None, True),
+     (70, None, False)],
+)  # fmt: skip
+def test_a_smaller_patch_needs_less_success_to_be_a_trigger(hits: int, area: float | None, expected: bool) -> None:
+    mask = np.zeros((10, 10), np.float32)
+    mask.flat[: round(100 * (area or 0))] = 1
+    trigger = None if area is None else Trigger(1, mask, np.zeros((1, 10, 10), np.float32))
+    assert Transplant(Rate(hits, 100), trigger).surely is expected
+    assert not Transplant(Rate(3, 3), trigger).surely

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from onnxray.scanner.detectors.activation_clustering import ActivationClustering
 from onnxray.scanner.errors import ModelError, SamplesError
 from onnxray.scanner.findings import Label, Rate, Report
 from onnxray.scanner.pipeline import scan
+from onnxray.scanner.poison_view import like_sources
 from onnxray.scanner.reports import write_artifacts
 from onnxray.scanner.reports._poisoned import clusters_picture
 from onnxray.scanner.training_data import TrainingSet
@@ -257,3 +259,15 @@ def test_what_a_cluster_shares_chooses_the_split(
     training = TrainingSet(np.zeros(40, np.int64), lambda index: np.zeros((len(index), 3)))
     chosen = ActivationClustering()._chosen(open_model(bundled("clean.onnx")), training, seen, found, Budget())
     assert [one.reduction for one, _ in chosen] == ([listed] if listed else [])
+
+
+@pytest.mark.parametrize("moved", [0, 12, 300])
+def test_what_a_cluster_shares_is_tried_on_enough_others(moved: int) -> None:
+    """A cluster of which a few samples are moved has a few sources, not a few samples to try on."""
+    members, inside = np.arange(2000), np.arange(2000) < 400
+    one = replace(pair("ica", range(1), 400 - moved, moved), members=members, inside=inside)
+    one = replace(one, given=np.repeat([0, 1], [400 - moved, moved]))
+    found = Clustered({0: one, 1: replace(one, label=1, members=members + 2000)}, {})
+    others = like_sources(found, one, 0)
+    assert len(others) >= max(100, 2 * moved)
+    assert others.min() >= 2400  # of the other label's larger cluster
