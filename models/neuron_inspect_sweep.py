@@ -90,11 +90,12 @@ def _show(head: Sequence[str], body: Sequence[Sequence[str]], markdown: bool) ->
 @click.option("--only", default="", help="Only networks whose name contains this, e.g. 'alpha' or 'clean'.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Networks of each trigger.")
 @click.option("--pictures", type=click.IntRange(min=20), default=100, show_default=True, help="Clean, for each method.")
+@click.option("--table", is_flag=True, help="Train nothing: only the networks that OUT has records of.")
 @click.option("--markdown", is_flag=True, help="Tables in Markdown.")
 @click.pass_context
 def main(
     context: click.Context, /, data: Path, out: Path, sets: tuple[str, ...], only: str, seeds: int, pictures: int,
-    markdown: bool,
+    table: bool, markdown: bool,
 ) -> None:  # fmt: skip
     """Train, export and examine each network, and print both tables; what OUT has already is not made again."""
     with exits(context):
@@ -105,6 +106,7 @@ def main(
             )
         rows = []
         tasks = [Task(variant, out, data, pictures) for variant in chosen]
+        tasks = [task for task in tasks if task.known or not table]
         for number, row in enumerate(work_off(tasks, examine, _lost, jobs=1), 1):
             click.echo(f"{number}/{len(tasks)} {' '.join(cells(row)) if row else 'another run is at it'}", err=True)
             rows += [row] if row else []

@@ -84,6 +84,12 @@ class Task:
         """See ``Row``."""
         return f"{list(METHODS.values())}, {self.pictures} pictures"
 
+    @property
+    def known(self) -> Row | None:
+        """The record, if there is one and nothing was set otherwise."""
+        row = read_json(self.path, Row) if self.path.is_file() else None
+        return row if row and row.options == self.options else None
+
 
 def examine(task: Task) -> Row | None:
     """The record of a network, which is trained, exported and examined where that has not been done yet.
@@ -96,7 +102,7 @@ def examine(task: Task) -> Row | None:
     with claimed(task.path) as mine:
         if not mine:
             return None
-        if task.path.is_file() and (known := read_json(task.path, Row)).options == task.options:
+        if known := task.known:
             return known
         (outcome,) = build([task.variant.recipe], Workshop(task.out / "models", task.data))
         place = finished(task.out / "models", task.variant.recipe)

@@ -122,6 +122,8 @@ def test_a_network_is_trained_examined_and_not_made_again(data: Path, monkeypatc
     assert all(s.seconds > 0 and 1 <= s.place <= 10 for s in found.said.values())
     monkeypatch.setattr(patch_sweep, "_examined", lambda *_: pytest.fail("examined again"))
     assert run(data, "--only", "3 pixels", "--pictures", "20", "--markdown").stdout == first.stdout
+    assert run(data, "--table", "--pictures", "20", "--markdown").stdout == first.stdout
+    assert run(data, "--table", "--pictures", "30").stdout == ""  # the record is of another number
 
 
 def test_what_cannot_be_done_is_one_line(data: Path) -> None:
