@@ -115,6 +115,8 @@ class Evidence:
         sizes: whether the statistic is a size, so that ratios of it mean something.
         whole: whether it is about the whole model, the same figure for every class.
         maps: pictures (H, W) in [0, 1] to show, by name, such as "heatmap-class7".
+        further: triggers of classes that have several, each of which works by itself; for the report and for repairs,
+            which must close them all, and never for the verdict.
         poisoned: samples of a training set that the method takes for poisoned, one entry for each flagged class.
     """
 
@@ -134,6 +136,12 @@ class Evidence:
     whole: bool = False
     maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     poisoned: tuple[PoisonedSamples, ...] = ()
+    further: tuple[Trigger, ...] = ()
+
+    @property
+    def every_trigger(self) -> tuple[Trigger, ...]:
+        """Those that the verdict weighs, and the further ones."""
+        return self.triggers + self.further
 
     @property
     def usual(self) -> tuple[int, ...]:

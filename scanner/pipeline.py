@@ -54,7 +54,7 @@ def scan(
     with ledger.stage("detect"):
         trusted = optimise if choice is None or choice.beats_chance else None
         evidence = detect(detectors, model, trusted, parity, device, options, ledger, training, samples)
-    triggers = [t for e in evidence for t in e.triggers]
+    triggers = [t for e in evidence for t in e.every_trigger]
     with ledger.stage("judge"):
         evaluation = evaluate(model, verify, triggers) if len(verify) else None
     verdict = decide(evidence, evaluation, ledger.skipped, ledger.failures, calibration=calibration)

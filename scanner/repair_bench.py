@@ -96,10 +96,10 @@ class Bench:
         settings = {name: chosen for name, chosen in self.options.settings.items() if name in known}
         options = ScanOptions(seed=seed, settings=settings, device=self.device)
         evidence = detect(plan(options), model, few, parity, self.device, options, ledger, known=self.work)
-        evaluation = self.evaluate(model, [t for e in evidence for t in e.triggers])
+        evaluation = self.evaluate(model, [t for e in evidence for t in e.every_trigger])
         verdict = decide(evidence, evaluation, ledger.skipped, ledger.failures)
         guilty = verdict.targets if accuses(verdict) else ()
-        return verdict, [t for e in evidence for t in e.triggers if t.target in guilty]
+        return verdict, [t for e in evidence for t in e.every_trigger if t.target in guilty]
 
 
 def accuses(verdict: Verdict | None) -> bool:

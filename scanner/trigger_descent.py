@@ -56,6 +56,7 @@ class Descent:
         run_all: Map,
         workers: int,
         norm: MaskNorm = "l1",
+        allowed: Tensor | None = None,
     ) -> None:
         """Begin R = seeds x targets searches, seed by seed.
 
@@ -70,6 +71,7 @@ class Descent:
             run_all: the map that works on pieces side by side.
             workers: how many it works on at once.
             norm: what the size of a mask is.
+            allowed: (targets, 1, H, W) 1 where each target's mask may be, 0 where it may not; None for everywhere.
         """
         self.logits, self.victims = logits, victims
         self.run_all, self.workers, self.passes, self.norm = run_all, workers, passes, norm
@@ -82,6 +84,14 @@ class Descent:
         self.mask = self._drawn(start, 1, *images.shape[2:])
         self.pattern = self._drawn(1.0, *images.shape[1:])
         self._adam = Adam([self.mask, self.pattern], lr)
+        self._allowed = None if allowed is None else allowed.to(images.device).repeat(len(seeds), 1, 1, 1)
+
+    def masks(self, rows: Tensor) -> Tensor:
+        """(L, 1, H, W) the masks of these searches, in [0, 1]."""
+        return self._confined(squash(self.mask[rows]), rows)
+
+    def _confined(self, masks: Tensor, rows: Tensor) -> Tensor:
+        return masks if self._allowed is None else masks * self._allowed[rows]
 
     def _drawn(self, largest: float, *shape: int) -> Tensor:
         """Unconstrained parameters (R, *shape) whose squashed values are uniform in [0, largest]."""
@@ -107,7 +117,7 @@ class Descent:
     def _gradients(self, rows: Tensor, index: Tensor, cost: Tensor) -> tuple[Tensor, ...]:
         """Gradients of these searches' losses on the pictures ``index`` (L, B), and what a `Step` holds."""
         parameters = [p[rows].requires_grad_() for p in (self.mask, self.pattern)]
-        masks, patterns = map(squash, parameters)
+        masks, patterns = self._confined(squash(parameters[0]), rows), squash(parameters[1])
         targets = self.targets[rows]
         out = self.classify(index, masks, patterns)  # (L, B, K)
         wanted = targets.repeat_interleave(index.shape[1])

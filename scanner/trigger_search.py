@@ -76,6 +76,7 @@ def search_triggers(
     seeds: tuple[int, ...],
     settings: SearchSettings,
     keep_going: Callable[[float], bool] = lambda fraction: True,
+    allowed: Tensor | None = None,
 ) -> list[Found]:
     """The smallest trigger found for every (seed, target), seed by seed.
 
@@ -85,11 +86,12 @@ def search_triggers(
         targets: classes to search for.
         seeds: each gives every class one more independent start and order of pictures.
         keep_going: told the fraction done after every step; False ends the search with what there is.
+        allowed: (targets, 1, H, W) 1 where each target's mask may be, 0 where it may not; None for everywhere.
 
     Source: Wang et al. 2019, eq. 3, solved for all targets at once.
     """
     with side_by_side(str(victims.images.device)) as (run_all, workers):
-        search = _Search(logits, victims, targets, seeds, settings, run_all, workers)
+        search = _Search(logits, victims, targets, seeds, settings, run_all, workers, allowed)
         for step in range(1, settings.steps + 1):
             search.step()
             stop = not keep_going(step / settings.steps)
@@ -113,6 +115,7 @@ class _Search:
         s: SearchSettings,
         run_all: Map,
         workers: int,
+        allowed: Tensor | None = None,
     ) -> None:
         passes = max(s.batch, s.micro_batch // workers)
         self.descent = Descent(
@@ -126,6 +129,7 @@ class _Search:
             run_all=run_all,
             workers=workers,
             norm=s.norm,
+            allowed=allowed,
         )
         self.settings, self.seeds = s, seeds
         device = victims.images.device
@@ -145,7 +149,7 @@ class _Search:
         """Keep every smaller mask that works on the whole half; drop searches that have settled and improve no more."""
         s, live, best = self.settings, self.live, self.best
         before = best.size[live].clone()
-        size = mask_size(squash(self.descent.mask[live]), s.norm)
+        size = mask_size(self.descent.masks(live), s.norm)
         promising = (size < s.worth * before) & self.schedule.succeeded[live]
         smaller = live[(size < before) if last else promising]
         self.descent.each(smaller, len(self.descent.victims.images), self._try)
@@ -161,7 +165,7 @@ class _Search:
             return descent.classify(index, masks, patterns).argmax(-1)
 
         descent = self.descent
-        self.best.keep(rows, squash(descent.mask[rows]), squash(descent.pattern[rows]), classify, descent.passes)
+        self.best.keep(rows, descent.masks(rows), squash(descent.pattern[rows]), classify, descent.passes)
 
     def found(self) -> Iterator[Found]:
         """How each search stands."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..findings import Evidence
 from ..mask_size import MaskNorm
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ...converters import Model
     from ..class_screen import Screen
     from ..samples import Samples
-    from ..trigger_search import Found
+    from ..trigger_search import Found, SearchSettings
     from ..triggers import Trigger
     from ..victims import Victims
 
@@ -76,12 +77,14 @@ class TriggerSearch(Detector):
         reached = [f for f in found if f.trigger]
         sizes = class_sizes([f.trigger for f in reached if f.trigger], model.classes)
         suspects = [int(c) for c in np.argsort(sizes)[: self.suspects] if np.isfinite(sizes[c])]
-        judged = {*suspects, *budget.nominated}
-        contenders = [f.trigger for f in reached if f.trigger and f.trigger.target in judged]
+        small = self._small(sizes, chosen.controls)
+        contenders = _of_classes({*suspects, *small, *budget.nominated}, reached)
         natural = self._natural(budget)
         triggers = self._strengthen(logits, victims, contenders, budget)
         index, controls = anomaly_index(np.log(sizes), chosen.controls), len(chosen.controls)
         compared = model.classes if controls else int(np.isfinite(sizes).sum())
+        complete = not budget.spent
+        further = self._apart(logits, victims, _of_classes(small, reached), small, budget)
         yield Evidence(
             detector=self.name,
             classes=tuple(sizes.tolist()),
@@ -93,18 +96,35 @@ class TriggerSearch(Detector):
             seconds=monotonic() - started,
             sizes=True,
             controls=chosen.controls,
+            further=tuple(further),
             details={
                 "anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in index],
                 "cut_5_percent": cut(compared, 0.05, controls),
-                "complete": not budget.spent,
+                "complete": complete,
                 "settled": sum(f.settled for f in reached) / max(1, len(reached)),
-                "seeds": self.seeds,
-                "optimised_on": len(samples),
-                "searched": len(chosen.chosen),
-                "nominated": list(chosen.suspects),
+                **self._told(len(samples), chosen),
                 **natural,
             },
         )
+
+    def _told(self, samples: int, chosen: Screen) -> dict[str, object]:
+        searched = {"searched": len(chosen.chosen), "nominated": list(chosen.suspects)}
+        return {"seeds": self.seeds, "optimised_on": samples, **searched}
+
+    def _small(self, sizes: NDArray[np.float64], controls: tuple[int, ...]) -> Mapping[int, float]:
+        """Classes that are far too small, all of which are judged: class -> the largest size that is."""
+        return {}
+
+    def _apart(
+        self,
+        logits: Callable[[Tensor], Tensor],
+        victims: Victims,
+        known: list[Trigger],
+        small: Mapping[int, float],
+        budget: Budget,
+    ) -> list[Trigger]:
+        """Of small classes with several triggers, each that works by itself."""
+        return []
 
     def _natural(self, budget: Budget) -> dict[str, list[float]]:
         """How many times as small as the median each class's trigger is in networks that know the samples only."""
@@ -134,14 +154,19 @@ class TriggerSearch(Detector):
     def _search(
         self, logits: Callable[[Tensor], Tensor], victims: Victims, classes: tuple[int, ...], budget: Budget
     ) -> list[Found]:
-        from ..trigger_search import SearchSettings, search_triggers
+        from ..trigger_search import search_triggers
 
         def keep_going(fraction: float) -> bool:
             budget.progress(f"searching triggers of {len(classes)} classes", fraction)
             return not budget.spent
 
         seeds = tuple(range(budget.seed, budget.seed + self.seeds))
-        settings = SearchSettings(
+        return search_triggers(logits, victims, classes, seeds, self._settings(victims), keep_going)
+
+    def _settings(self, victims: Victims) -> SearchSettings:
+        from ..trigger_search import SearchSettings
+
+        return SearchSettings(
             steps=self.steps,
             batch=self.batch,
             lr=self.lr,
@@ -149,7 +174,6 @@ class TriggerSearch(Detector):
             micro_batch=victims.pass_size,
             norm=self.norm,
         )
-        return search_triggers(logits, victims, classes, seeds, settings, keep_going)
 
     def _strengthen(
         self, logits: Callable[[Tensor], Tensor], victims: Victims, triggers: list[Trigger], budget: Budget
@@ -159,3 +183,7 @@ class TriggerSearch(Detector):
         settings = StrengthenSettings(growth=self.growth, batch=self.batch)
         strong = strengthen(logits, victims, triggers, settings, lambda: not budget.spent)
         return sorted(strong, key=lambda t: t.size)
+
+
+def _of_classes(classes: Collection[int], found: list[Found]) -> list[Trigger]:
+    return [f.trigger for f in found if f.trigger and f.trigger.target in classes]

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..mask_size import MaskNorm
+from . import Budget, require_between
 from ._trigger_search import TriggerSearch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..triggers import Trigger
+    from ..victims import Victims
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +33,10 @@ class NeuralCleanse(TriggerSearch):
     usual. The triggers of the smallest classes, and of those that other methods nominate, are then given ``growth``
     times the room and handed on to be judged in onnxruntime.
 
+    A class whose mask is at most a quarter of the median (``again``) is searched up to ``rounds`` times more, each
+    place of its triggers alone and all the rest of the picture: it may have several triggers. What is found so goes to
+    the report and to repairs, and changes no statistic.
+
     Assumes: gradients; at least 20 clean samples to optimise on (100 or more are better); a universal trigger.
     Misses: triggers that cover much of the picture, warp it or differ from sample to sample; source-specific and
     all-to-all backdoors; models in which a large part of the classes are targets.
@@ -36,3 +51,46 @@ class NeuralCleanse(TriggerSearch):
     name: ClassVar[str] = "neural-cleanse"
     norm: ClassVar[MaskNorm] = "l1"
     statistic: ClassVar[str] = "mask L1, share of the picture"
+
+    again: float = 0.25
+    rounds: int = 4
+    around: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing could be found or verified; raises ValueError."""
+        super().__post_init__()
+        require_between(self, {"again": 0, "rounds": 0, "around": 0}, {"again": 1, "rounds": 100, "around": 1})
+
+    def _small(self, sizes: NDArray[np.float64], controls: tuple[int, ...]) -> Mapping[int, float]:
+        usual = sizes[list(controls)] if controls else sizes
+        if np.isfinite(usual).sum() < 3:
+            return {}
+        largest = self.again * float(np.nanmedian(usual))
+        return {int(c): largest for c in np.flatnonzero(sizes <= largest)}
+
+    def _apart(
+        self,
+        logits: Callable[[Tensor], Tensor],
+        victims: Victims,
+        known: list[Trigger],
+        small: Mapping[int, float],
+        budget: Budget,
+    ) -> list[Trigger]:
+        if not known or not self.rounds or budget.spent:
+            return []
+        from ..further_triggers import FurtherSettings, search_apart
+        from ..trigger_strengthen import StrengthenSettings
+
+        def keep_going(fraction: float) -> bool:
+            budget.progress(f"searching {len(small)} classes again", fraction)
+            return not budget.spent
+
+        settings = FurtherSettings(
+            rounds=self.rounds,
+            largest=max(small.values()),
+            around=self.around,
+            search=self._settings(victims),
+            strengthening=StrengthenSettings(growth=self.growth, batch=self.batch),
+        )
+        seeds = range(budget.seed, budget.seed + self.seeds)
+        return search_apart(logits, victims, known, seeds, settings, keep_going)

@@ -18,11 +18,12 @@ from . import Artifacts
 from ._pictures import map_picture, mask_picture, overlay_picture, stamped_picture, trigger_picture
 from ._poisoned import SAMPLES, clusters_picture, picture_name, samples_table
 from ._translate import contract_of
-from ._triggers import shown_triggers
+from ._triggers import further_triggers, shown_triggers
 from ._witness import gate_name, witness_files
 
-__all__ = ["OVER_SAMPLES", "contents", "write"]
+__all__ = ["OVER_SAMPLES", "PLACE", "contents", "write"]
 
+PLACE = "-place"  # ends, with a number, the name of a trigger's files where a class has several triggers
 OVER_SAMPLES = "-over-samples"  # ends the name of a map that is laid over pictures
 
 
@@ -53,6 +54,10 @@ def _files(report: Report, images: NDArray[np.float32] | None) -> Iterator[tuple
     for target, (detector, trigger) in shown_triggers(report).items():
         for name, (suffix, content) in _contents(trigger, images).items():
             yield detector, f"{name}-class{target}", f"{name}-class{target}{suffix}", content
+        for place, (finder, part, _) in enumerate(further_triggers(report, target), 1):
+            for name, (suffix, content) in _contents(part, images).items():
+                named = f"{name}-class{target}{PLACE}{place}"
+                yield finder, named, f"{named}{suffix}", content
     for evidence in report.evidence:
         for name, heat in evidence.maps.items():
             yield evidence.detector, name, f"{evidence.detector}-{name}.png", _png(map_picture(heat))

@@ -23,7 +23,7 @@ from ._class_table import class_table, is_share, left_out
 from ._facts import fact_lines
 from ._poisoned import SAMPLES, poisoned_lines
 from ._terminal_picture import terminal_picture
-from ._triggers import attack_success, shown_triggers
+from ._triggers import attack_success, further_triggers, shown_triggers
 from ._witness import gate_name
 from ._words import SYMBOLS, class_label, meaning, percent, rate_words
 
@@ -102,6 +102,7 @@ def triggers(report: Report, artifacts: Artifacts, pictures: bool) -> Iterator[R
         beside = Table.grid(padding=(0, 3, 0, 0))
         beside.add_row(*([terminal_picture(trigger)] if pictures else []), Text("\n").join(_about(report, trigger)))
         yield _indent(beside)
+        yield from _places(report, target)
         path = artifacts.files.get(detector, {}).get(f"trigger-class{target}")
         if path and artifacts.folder:
             yield _indent(Text(one_line(artifacts.folder / path, 1000), style="cyan", overflow="fold"))
@@ -116,6 +117,14 @@ def _about(report: Report, trigger: Trigger) -> Iterator[Text]:
         yield Text(f"takes over {rate_words(rate)} held-out pictures")
     if rivals > 1:
         yield Text(f"the strongest of {rivals} found for this class", style="dim")
+
+
+def _places(report: Report, target: int) -> Iterator[RenderableType]:
+    """What the triggers do that work by themselves, where the class has several."""
+    if found := further_triggers(report, target):
+        yield _indent(Text(f"{len(found)} triggers, each of which works by itself in a place of its own:"))
+        for place, (_, trigger, rate) in enumerate(found, 1):
+            yield _indent(Text(f"{place}  {_extent(trigger)}, takes over {rate_words(rate)} held-out pictures"))
 
 
 def _of_all(evidence: Evidence) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from ..findings import Rate, Report
 from ..triggers import Trigger
 
-__all__ = ["accused", "attack_success", "lowest_success", "shown_triggers"]
+__all__ = ["accused", "attack_success", "further_triggers", "lowest_success", "shown_triggers"]
+
+WORKS = 0.8  # least success on unseen pictures of a further trigger that is shown
 
 
 def attack_success(report: Report, trigger: Trigger) -> Rate | None:
@@ -17,10 +19,15 @@ def attack_success(report: Report, trigger: Trigger) -> Rate | None:
 
 
 def lowest_success(report: Report) -> dict[int, Rate]:
-    """Class -> the lowest measured success among its triggers (of several seeds), in order of class."""
+    """Class -> the lowest measured success among its triggers (of several seeds), in order of class.
+
+    Further triggers do not count: the verdict does not weigh them.
+    """
+    further = {id(t) for e in report.evidence for t in e.further}
     lowest: dict[int, Rate] = {}
-    for trigger, rate in _verified(report):
-        if rate.trials and (trigger.target not in lowest or rate.value < lowest[trigger.target].value):
+    weighed = ((t, rate) for t, rate in _verified(report) if rate.trials and id(t) not in further)
+    for trigger, rate in weighed:
+        if trigger.target not in lowest or rate.value < lowest[trigger.target].value:
             lowest[trigger.target] = rate
     return dict(sorted(lowest.items()))
 
@@ -38,6 +45,12 @@ def shown_triggers(report: Report) -> dict[int, tuple[str, Trigger]]:
         if found:
             best[target] = max(found, key=lambda pair: _strength(report, pair[1]))
     return best
+
+
+def further_triggers(report: Report, target: int) -> list[tuple[str, Trigger, Rate]]:
+    """(detector id, trigger, its success) of each place that works by itself, where a class has several triggers."""
+    found = ((e.detector, t, attack_success(report, t)) for e in report.evidence for t in e.further)
+    return [(name, t, rate) for name, t, rate in found if t.target == target and rate and rate.value >= WORKS]
 
 
 def _strength(report: Report, trigger: Trigger) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from ...reports._artifacts import OVER_SAMPLES
+from ...reports._artifacts import OVER_SAMPLES, PLACE
 from ...reports._words import class_label
 
 if TYPE_CHECKING:
@@ -102,10 +102,12 @@ def _kind(name: str) -> str:
 
 
 def _class(name: str) -> int:
-    number = name.removesuffix(OVER_SAMPLES).rpartition("-class")[2]
+    number = name.removesuffix(OVER_SAMPLES).rpartition("-class")[2].partition(PLACE)[0]
     return int(number) if number.isdecimal() else -1
 
 
 def _words(report: Contract, name: str) -> str:
     words = KINDS[_kind(name)].format(class_label(report, _class(name)))
+    if place := name.partition(PLACE)[2]:
+        words = f"{words} (trigger {place} of several, each of which works by itself)"
     return f"{words}.{LAID_OVER}" if name.endswith(OVER_SAMPLES) else words

@@ -12,18 +12,24 @@ from onnxray.scanner.detectors.neural_cleanse import NeuralCleanse
 from onnxray.scanner.domain import InputDomain
 from onnxray.scanner.findings import Evidence
 from onnxray.scanner.samples import Samples
+from onnxray.scanner.triggers import Trigger
 
 SIZE, CLASSES, TARGET = 12, 6, 4
 DOMAIN = InputDomain("[0, 255]", "NHWC", 1, SIZE, SIZE, scale=255.0)
 
 
-def subject(shortcut: float) -> tuple[Any, Samples]:
-    """Classes are six stripes' brightness, in NHWC and 0..255; the last pixel speaks for the target, so strongly."""
+def subject(shortcut: float, corners: int = 1) -> tuple[Any, Samples]:
+    """Classes are six stripes' brightness, in NHWC and 0..255; so strongly speaks the last pixel for the target.
+
+    With two corners the first pixel does as well.
+    """
+    ends = ((-1, -1), (0, 0))[:corners]
     weights = torch.zeros(CLASSES, SIZE, SIZE)
     for c in range(CLASSES):
         weights[c, 2 * c : 2 * c + 2] = 1 / 255
-    weights[:, -1, -1] = 0.0
-    weights[TARGET, -1, -1] = shortcut / 255
+    for end in ends:
+        weights[(slice(None), *end)] = 0.0
+        weights[(TARGET, *end)] = shortcut / 255
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(SIZE * SIZE, CLASSES, bias=False))
     network[1].weight.data = weights.flatten(1)
     network.requires_grad_(False)
@@ -32,7 +38,8 @@ def subject(shortcut: float) -> tuple[Any, Samples]:
     images = rng.random((len(labels), 1, SIZE, SIZE), np.float32) * 0.3
     for image, label in zip(images, labels, strict=True):
         image[0, 2 * label : 2 * label + 2] += 0.4
-    images[:, 0, -1, -1] = 0.0
+    for end in ends:
+        images[(slice(None), 0, *end)] = 0.0
 
     def predict(inputs: Any) -> Any:
         return network(torch.from_numpy(inputs)).argmax(-1).numpy()
@@ -41,9 +48,39 @@ def subject(shortcut: float) -> tuple[Any, Samples]:
     return model, Samples(images, labels, DOMAIN)
 
 
-def run(shortcut: float, budget: Budget | None = None, **options: Any) -> Evidence:
-    (evidence,) = NeuralCleanse(**options).run(*subject(shortcut), budget or Budget())
+def run(shortcut: float, budget: Budget | None = None, corners: int = 1, **options: Any) -> Evidence:
+    (evidence,) = NeuralCleanse(**options).run(*subject(shortcut, corners), budget or Budget())
     return evidence
+
+
+def brightest(trigger: Trigger) -> int:
+    """The pixel that its mask covers most."""
+    return int(trigger.mask.argmax())
+
+
+def test_two_triggers_of_a_label_are_told_apart() -> None:
+    once, twice = (run(shortcut=200.0, corners=2, rounds=rounds) for rounds in (0, 4))
+    assert sorted(map(brightest, twice.further)) == [0, SIZE * SIZE - 1]
+    assert all(t.target == TARGET and t.search_asr >= 0.99 for t in twice.further)
+    assert once.further == ()
+    assert (once.classes, once.flagged, once.p_value) == (twice.classes, twice.flagged, twice.p_value)
+    assert [t.mask.tobytes() for t in once.triggers] == [t.mask.tobytes() for t in twice.triggers]
+
+
+def test_a_trigger_takes_no_pixel_of_another() -> None:
+    one, two = run(shortcut=200.0, corners=2).further
+    assert not ((one.mask > 0) & (two.mask > 0)).any()
+
+
+def test_one_trigger_is_one() -> None:
+    assert run(shortcut=200.0).further == ()
+    assert run(shortcut=0.0, corners=2, again=0.25).further == ()
+
+
+def test_every_class_that_is_far_too_small_is_judged() -> None:
+    sizes = np.array([0.01, 0.011, 0.012, 0.009, 0.1, 0.1, 0.1, 0.1, 0.1, np.nan])
+    assert set(NeuralCleanse()._small(sizes, ())) == {0, 1, 2, 3}
+    assert NeuralCleanse()._small(np.array([0.01, 0.1]), ()) == {}
 
 
 def test_the_shortcut_is_the_smallest_and_is_flagged() -> None:
@@ -81,6 +118,11 @@ def test_out_of_time_it_says_so() -> None:
 def test_options_that_could_not_prove_anything_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
         NeuralCleanse(**options)
+
+
+def test_fewer_rounds_than_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="rounds"):
+        NeuralCleanse(rounds=-1)
 
 
 def test_without_samples_it_refuses() -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnxray.scanner.findings import Evidence, Report
+from onnxray.scanner.findings import Evidence, Rate, Report
 from onnxray.scanner.reports import write_artifacts
 from onnxray.scanner.reports._pictures import mask_picture, stamped_picture, trigger_picture
 from onnxray.scanner.reports._terminal_picture import terminal_picture
-from onnxray.scanner.reports._triggers import shown_triggers
+from onnxray.scanner.reports._triggers import lowest_success, shown_triggers
+from onnxray.scanner.reports.text import Text
+from onnxray.scanner.trigger_files import load_triggers
 from onnxray.scanner.triggers import Trigger
 from PIL import Image
 from rich.style import Style
@@ -54,6 +56,25 @@ def test_pictures_decode_and_arrays_are_the_trigger(backdoored: Report, tmp_path
 
 def test_the_strongest_trigger_is_shown(backdoored: Report) -> None:
     assert shown_triggers(backdoored) == {7: ("neural-cleanse", backdoored.evidence[0].triggers[0])}
+
+
+def test_of_several_triggers_each_has_files_that_a_repair_reads(backdoored: Report, tmp_path: Path) -> None:
+    parts = [replace(spot(28, 0, column, channels=1), target=7) for column in (0, 20, 27)]
+    assert backdoored.evaluation is not None
+    rates = tuple(zip(parts, (Rate(9, 10), Rate(1, 10), Rate(10, 10)), strict=True))
+    evaluation = replace(backdoored.evaluation, attack_success=backdoored.evaluation.attack_success + rates)
+    several = replace(
+        backdoored, evidence=(replace(backdoored.evidence[0], further=tuple(parts)),), evaluation=evaluation
+    )
+    artifacts = write_artifacts(several, tmp_path)
+    assert {"trigger-class7-place1.png", "arrays-class7-place2.npz"} <= {p.name for p in tmp_path.iterdir()}
+    assert not (tmp_path / "arrays-class7-place3.npz").exists()  # the second of them does not work on unseen pictures
+    read = load_triggers(tmp_path)
+    assert [t.target for t in read] == [7, 7, 7]
+    assert {27, 0} < {int(t.mask.argmax()) for t in read}
+    assert lowest_success(several) == lowest_success(backdoored)
+    shown = Text(width=120, colors="none").render(several, artifacts)
+    assert "2 triggers, each of which works by itself" in shown
 
 
 def test_nothing_is_drawn_where_nobody_is_accused(clean: Report, tmp_path: Path) -> None:
