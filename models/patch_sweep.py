@@ -15,6 +15,7 @@ from ..scanner.detectors.neuron_inspect import NeuronInspect
 from ..scanner.domain import InputDomain
 from ..scanner.errors import SamplesError
 from ..scanner.samples import Samples
+from ..scanner.version import __version__
 from .bench.record import read_json, write_json
 from .bench.work import claimed
 from .patch_variants import Variant
@@ -23,7 +24,10 @@ from .zoo.build import Workshop, build, finished, truth_of
 
 __all__ = ["METHODS", "Row", "Said", "Task", "examine"]
 
-METHODS: dict[str, Detector] = {"neuron-inspect": NeuronInspect(), "neural-cleanse": NeuralCleanse()}
+METHODS: dict[str, Detector] = {
+    "neuron-inspect": NeuronInspect(),
+    "neural-cleanse": NeuralCleanse(rounds=0),  # further triggers of a class that is found are not in the paper's time
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,7 @@ class Row:
     Attributes:
         target: None for a clean network, whose ``success`` is None too.
         took: whether the attack works; true for a clean network.
-        options: of the methods and how many pictures they got: a record of others is out of date.
+        options: this tool's version and how many pictures the methods got: a record of others is out of date.
     """
 
     dataset: str
@@ -82,7 +86,7 @@ class Task:
     @property
     def options(self) -> str:
         """See ``Row``."""
-        return f"{list(METHODS.values())}, {self.pictures} pictures"
+        return f"onnxray {__version__}, {self.pictures} pictures"
 
     @property
     def known(self) -> Row | None:
