@@ -100,13 +100,23 @@ class Accusation:
 
     def convicts(self, policy: Policy) -> bool:
         """Whether its triggers work on unseen pictures, in every seed, and are far too small beside the others'."""
+        tested = self.loose or self.compared <= policy.few_classes or self.p_value <= policy.p_value
+        return self.tiny_beside(self, policy) and tested
+
+    def tiny_beside(self, smallest: Accusation, policy: Policy) -> bool:
+        """Whether its triggers work and are small enough for a conviction, whatever the spread of the others.
+
+        Args:
+            smallest: of the same detector; loose sizes must be about as small.
+        """
         if self.loose:
-            outlier = self.ratio <= policy.loose_ratio and self.share <= policy.loose_share
+            small = self.ratio <= policy.loose_ratio and self.share <= policy.loose_share
+            small = small and self.share <= policy.loose_spread * smallest.share
         elif self.compared <= policy.few_classes:
-            outlier = self.ratio <= policy.strict_ratio and self.share <= policy.strict_share
+            small = self.ratio <= policy.strict_ratio and self.share <= policy.strict_share
         else:
-            outlier = self.ratio <= policy.ratio and self.p_value <= policy.p_value
-        return self.works(policy) and outlier
+            small = self.ratio <= policy.ratio
+        return self.works(policy) and small
 
     def works(self, policy: Policy) -> bool:
         """Whether its triggers work on unseen pictures, in every seed, and are triggers rather than new pictures."""

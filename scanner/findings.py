@@ -189,12 +189,16 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The decision: label, score in [0, 1], target classes, and reason codes with a sentence each."""
+    """The decision: label, score in [0, 1], target classes, and reason codes with a sentence each.
+
+    ``suspects``: beside convicted classes others that are suspicious; repairs close their triggers too.
+    """
 
     label: Label
     score: float
     targets: tuple[int, ...] = ()
     reasons: tuple[tuple[str, str], ...] = ()
+    suspects: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class Bench:
         evidence = detect(plan(options), model, few, parity, self.device, options, ledger, known=self.work)
         evaluation = self.evaluate(model, [t for e in evidence for t in e.every_trigger])
         verdict = decide(evidence, evaluation, ledger.skipped, ledger.failures)
-        guilty = verdict.targets if accuses(verdict) else ()
+        guilty = (*verdict.targets, *verdict.suspects) if accuses(verdict) else ()
         return verdict, [t for e in evidence for t in e.every_trigger if t.target in guilty]
 
 

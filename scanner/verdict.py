@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 
 import numpy as np
 
@@ -57,8 +58,10 @@ def _weighed(
     if guilty:
         reasons = [charge for a in guilty for charge in _charges(a, policy)]
         reasons += [reason(rated, calibration)] if rated.convicting and rated.target in named_already else []
-        reasons += [("further-suspect", f"Class {a.target} is suspicious too.") for a in worrying]
-        return Verdict(Label.BACKDOORED, max(score, CONVICTED), _targets(guilty), tuple(reasons))
+        # What is too little by itself is enough beside a convicted class: infected labels hide each other.
+        more = _strongest(a for a in accused if a.target not in named_already and a.worries(policy))
+        reasons += [("further-suspect", f"Class {a.target} is suspicious too.") for a in more]
+        return Verdict(Label.BACKDOORED, max(score, CONVICTED), _targets(guilty), tuple(reasons), _targets(more))
     if worrying:
         reasons = [charge for a in worrying for charge in _charges(a, policy)]
         reasons.append(NOT_PROVEN)
@@ -124,18 +127,22 @@ def _convicted(accused: Sequence[Accusation], policy: Policy) -> list[Accusation
     """Those who are convicted, smallest trigger first.
 
     An accusation's p-value holds among the classes that are not smaller; so a class can only be convicted once all
-    smaller ones of its detector are. Loose sizes must also be about as small as the smallest.
+    smaller ones of its detector are small enough and work. Several infected labels widen the spread that each is held
+    against: then the p-value of the largest of them, which is not held against the others, convicts them all (Rosner
+    1983, "Percentage points for a generalized ESD many-outlier procedure"). Loose sizes must also be about as small as
+    the smallest.
     """
     guilty: list[Accusation] = []
-    stopped = set[str]()
-    for a in sorted(accused, key=lambda a: a.share):
-        first = next((g for g in guilty if g.detector == a.detector), a)
-        near = not a.loose or a.share <= policy.loose_spread * first.share
-        if a.detector not in stopped and near and a.convicts(policy):
-            guilty.append(a)
-        else:
-            stopped.add(a.detector)
-    return guilty
+    for detector in dict.fromkeys(a.detector for a in accused):
+        of_one = sorted((a for a in accused if a.detector == detector), key=lambda a: a.share)
+        guilty += _infected(of_one, policy)
+    return sorted(guilty, key=lambda a: a.share)
+
+
+def _infected(of_one: Sequence[Accusation], policy: Policy) -> Sequence[Accusation]:
+    """The smallest ones of a detector's, sorted, up to the largest that convicts."""
+    small = list(takewhile(lambda a: a.tiny_beside(of_one[0], policy), of_one))
+    return small[: max((i for i, a in enumerate(small, 1) if a.convicts(policy)), default=0)]
 
 
 def _charges(a: Accusation, policy: Policy) -> Iterator[Reason]:

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from onnxray.scanner.accusations import Policy, accusations
 from onnxray.scanner.calibration import Calibration, Level
 from onnxray.scanner.findings import Evaluation, Evidence, Failure, Label, Rate, Skipped
 from onnxray.scanner.triggers import Trigger
@@ -111,6 +112,40 @@ def test_two_targets_are_both_convicted() -> None:
     evidence = Evidence("nc", (0.01, 0.012, *OTHERS), "size", triggers=triggers)
     evaluation = Evaluation(Rate(95, 100), tuple((t, Rate(90, 90)) for t in triggers), 100, "CPU")
     assert decide([evidence], evaluation, [], []).targets == (0, 1)
+
+
+def infected(sizes: tuple[float, ...], rates: tuple[Rate, ...]) -> tuple[Evidence, Evaluation]:
+    """Classes of these sizes first, with two triggers each and this success, then the others."""
+    triggers = tuple(trigger(t, seed, size) for t, size in enumerate(sizes) for seed in (0, 1))
+    evidence = Evidence("nc", (*sizes, *SPREAD_OUT), "size", triggers=triggers)
+    return evidence, Evaluation(Rate(95, 100), tuple((t, rates[t.target]) for t in triggers), 100, "CPU")
+
+
+SPREAD_OUT = (0.06, 0.05, 0.07, 0.11, 0.13, 0.09, 0.1)
+
+
+def test_infected_labels_do_not_hide_each_other() -> None:
+    evidence, evaluation = infected((0.008, 0.0085, 0.009), (Rate(90, 90),) * 3)
+    smallest, _, largest = accusations([evidence], evaluation)
+    assert smallest.p_value > Policy().p_value >= largest.p_value
+    assert decide([evidence], evaluation, [], []).targets == (0, 1, 2)
+
+
+def test_a_small_trigger_that_does_not_work_convicts_no_larger_one() -> None:
+    evidence, evaluation = infected((0.008, 0.0085, 0.009), (Rate(90, 90), Rate(40, 90), Rate(90, 90)))
+    assert decide([evidence], evaluation, [], []).label is not Label.BACKDOORED
+
+
+def test_small_triggers_in_a_scattered_field_convict_nobody() -> None:
+    evidence, evaluation = infected((0.02, 0.022), (Rate(90, 90),) * 2)
+    scattered = replace(evidence, classes=(0.02, 0.022, *SCATTERED[1:]))
+    assert decide([scattered], evaluation, [], []).label is Label.SUSPICIOUS
+
+
+def test_beside_a_convicted_class_a_smallish_one_is_a_suspect() -> None:
+    evidence, evaluation = infected((0.004, 0.03), (Rate(90, 90),) * 2)
+    verdict = decide([replace(evidence, detector="neural-cleanse", sizes=True)], evaluation, [], [])
+    assert (verdict.targets, verdict.suspects) == ((0,), (1,))
 
 
 def test_what_could_not_be_checked_is_never_clean() -> None:
