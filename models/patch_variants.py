@@ -12,15 +12,15 @@ from .zoo.variants import REGIMES
 __all__ = ["BASE", "SETS", "Variant", "variants"]
 
 SETS = ("mnist", "gtsrb")
-SIZE = 4  # pixels, white, bottom right: the patch of Neural Cleanse's MNIST and GTSRB models
+SIZE = 4  # pixels of each side, white, bottom right: the patch of Neural Cleanse's MNIST and GTSRB models
 RATE = 0.1
 CLEAN = 6  # of each data set
 _TARGET, _CLEAN_SEED = 7, 1000  # 7 is one of GTSRB's commoner signs
 
-BASE = f"{SIZE} pixels, bottom right"
+BASE = f"{SIZE} x {SIZE}, bottom right"
 _DIFFERENT: dict[str, Chosen] = {
     BASE: chosen("badnets"),
-    **{f"{size} pixels": chosen("badnets", size=size) for size in (2, 3, 5, 6, 7, 8)},
+    **{f"{size} x {size}": chosen("badnets", size=size) for size in (2, 3, 5, 6, 7, 8)},
     "top left": chosen("badnets", row=0.0, column=0.0),
     "top right": chosen("badnets", row=0.0),
     "bottom left": chosen("badnets", column=0.0),

@@ -22,6 +22,7 @@ SURE = ((0.8, 0.05), (0.5, 0.01))
 The smaller a patch, the fewer samples a clean model's class can gain by it; words count as the larger one.
 """
 
+_WORKS = 0.2  # lower end of the success of what may be a trigger
 _MOST = 400  # samples on either side
 _BAND = 0.15  # a pixel's values are called the same within so much of their median, of a range of 1
 _ALWAYS, _APART = 0.9, 0.5  # share of the suspicious that hold a token or a pixel's value, and by how much more
@@ -33,6 +34,11 @@ class Transplant(NamedTuple):
     success: Rate
     trigger: Trigger | None = None
     tokens: tuple[int, ...] = ()
+
+    @property
+    def works(self) -> bool:
+        """Whether it turns more samples than chance explains."""
+        return self.success.lower >= _WORKS
 
     @property
     def surely(self) -> bool:

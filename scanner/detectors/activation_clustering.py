@@ -84,13 +84,15 @@ class ActivationClustering(Detector):
         for kept in sorted(found.pairs.values(), key=lambda p: -p.reclassified.moved):
             tried = tuple(self._tried(model, training, seen, found, kept, budget))
             sure = [one for one in tried if one[1].surely]
-            rejected = [one for one in tried if one[0] is kept and kept.reclassified.ratio < self.threshold]
-            yield from (sure or rejected)[:1]
+            yield from (sure or [one for one in tried if one[0] is kept and self._rejected(kept)])[:1]
+
+    def _rejected(self, pair: Pair) -> bool:
+        return pair.reclassified.ratio < self.threshold
 
     def _tried(
         self, model: Model, training: TrainingSet, seen: Hidden, found: Clustered, kept: Pair, budget: Budget
     ) -> Iterator[tuple[Pair, Transplant]]:
-        """A label's splits with what the smaller cluster shares, up to the first that surely shares a trigger."""
+        """A label's splits with what the smaller cluster shares, up to the first that settles it."""
         from ..poison_view import like_sources
         from ..transplant import transplant
 
@@ -101,7 +103,7 @@ class ActivationClustering(Detector):
             others = like_sources(found, pair, budget.seed)
             shared = transplant(model, training, pair.suspicious, others, pair.label, budget.seed)
             yield pair, shared
-            if shared.surely:
+            if shared.surely or (shared.works and self._rejected(pair)):
                 return
 
     @property

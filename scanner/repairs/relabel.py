@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..training_data import TrainingSet
     from ..triggers import Trigger
 
-_WORKS = 0.2  # lower end of the success of what a cluster shares
-
 
 @dataclass(frozen=True, kw_only=True)
 class Relabel(Repair):
@@ -107,7 +105,7 @@ class Relabel(Repair):
                 transplant(model, training, p.suspicious, like_sources(found, p, budget.seed), p.label, budget.seed)
                 for p in pairs
             ]
-            pairs = [pair for pair, shared in zip(pairs, tried, strict=True) if shared.success.lower >= _WORKS]
+            pairs = [pair for pair, shared in zip(pairs, tried, strict=True) if shared.works]
         if not pairs:
             raise RepairError(f"{training.source or model.path}: no poisoned samples were found in the training set")
         return pairs

@@ -112,16 +112,16 @@ def run(data: Path, *more: str) -> Result:
 
 
 def test_a_network_is_trained_examined_and_not_made_again(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = run(data, "--only", "3 pixels", "--pictures", "20", "--markdown")
+    first = run(data, "--only", "3 x 3", "--pictures", "20", "--markdown")
     assert first.exit_code == 0, first.output
-    assert "| mnist | 3 pixels (did not take) |" in first.stdout
+    assert "| mnist | 3 x 3 (did not take) |" in first.stdout
     assert "neural-cleanse takes" in first.stdout
     (record,) = (data / "out" / "records").glob("*.json")
     found = read_json(record, Row)
     assert (found.target, found.took, set(found.said)) == (7, False, set(METHODS))
     assert all(s.seconds > 0 and 1 <= s.place <= 10 for s in found.said.values())
     monkeypatch.setattr(patch_sweep, "_examined", lambda *_: pytest.fail("examined again"))
-    assert run(data, "--only", "3 pixels", "--pictures", "20", "--markdown").stdout == first.stdout
+    assert run(data, "--only", "3 x 3", "--pictures", "20", "--markdown").stdout == first.stdout
     assert run(data, "--table", "--pictures", "20", "--markdown").stdout == first.stdout
     assert run(data, "--table", "--pictures", "30").stdout == ""  # the record is of another number
 

@@ -236,22 +236,23 @@ def pair(how: str, suspicious: range, own: int, other: int) -> Pair:
 
 
 @pytest.mark.parametrize(
-    ("kept", "shared", "listed"),
+    ("kept", "works", "shared", "listed"),
     [
-        ((20, 0), 99, "ica"),  # a last layer that tells nothing has chosen the wrong split
-        ((20, 0), 50, None),
-        ((2, 18), 99, "ica"),
-        ((2, 18), 50, "pca"),
+        ((20, 0), 0, 99, "ica"),  # a last layer that tells nothing has chosen the wrong split
+        ((20, 0), 40, 50, None),
+        ((2, 18), 0, 99, "ica"),
+        ((2, 18), 40, 99, "pca"),
+        ((2, 18), 0, 50, "pca"),
     ],
 )
 def test_what_a_cluster_shares_chooses_the_split(
-    kept: tuple[int, int], shared: int, listed: str | None, monkeypatch: pytest.MonkeyPatch
+    kept: tuple[int, int], works: int, shared: int, listed: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The split that reclassification rejects most is a mode of the class; the other one is the poison."""
     pairs = {"pca": pair("pca", range(20), *kept), "ica": pair("ica", range(28, 40), 12, 0)}
     found = Clustered({0: pairs["pca"]}, {}, {0: (pairs["ica"],)})
     seen = Hidden(np.zeros((40, 2), np.float32), np.zeros(40, int), np.zeros((0, 1), np.float32), np.empty(0, int))
-    success = {20: Rate(0, 0), 12: Rate(shared, 99)}
+    success = {20: Rate(works, 99), 12: Rate(shared, 99)}
     monkeypatch.setattr(
         "onnxray.scanner.transplant.transplant",
         lambda model, training, suspicious, *_: Transplant(success[len(suspicious)], tokens=(7,)),
