@@ -1,0 +1,153 @@
+"""What the rear of a network sees of each class in embeddings that it is sure are of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..converters.halves import Passage, Rear, passages
+from ..converters.twin import Twin
+from .adam import Adam
+from .parallel import side_by_side
+
+__all__ = ["Split", "cross_answers", "splits"]
+
+Logits = Callable[[Tensor], Tensor]
+BETAS = (0.9, 0.999)
+LEAST = 0.05  # of the mean size of an activation: the least that any channel's is taken to be
+
+
+@dataclass(frozen=True)
+class Split:
+    """A place to cut a network, and what its embeddings there are like.
+
+    Attributes:
+        tensor: its name.
+        depth: share of the layers that lie before it.
+        rear: embeddings (N, ...) to logits (N, K).
+        shape: of one embedding.
+        scale, least, most: all broadcast to an embedding: twice the mean absolute activation of its channel, and the
+            smallest and largest one that the network's own inputs reach; behind a ReLU the smallest is 0.
+    """
+
+    tensor: str
+    depth: float
+    rear: Logits
+    shape: tuple[int, ...]
+    scale: Tensor
+    least: Tensor
+    most: Tensor
+
+    @classmethod
+    def of(cls, tensor: str, depth: float, rear: Logits, values: Tensor) -> Split:
+        """From the embeddings (N, ...) of some inputs."""
+        # Channels come behind the batch, but for sequences (N, T, C).
+        others = [axis for axis in range(values.dim()) if axis != (2 if values.dim() == 3 else 1)]
+        size = values.abs()
+        scale = 2 * size.mean(others, keepdim=True).clamp_min(LEAST * float(size.mean()) / 2)
+        lowest, highest = values.amin(others, keepdim=True), values.amax(others, keepdim=True)
+        return cls(tensor, depth, rear, tuple(values.shape[1:]), scale, lowest, highest)
+
+
+@torch.no_grad()
+def splits(twin: Twin, inputs: Tensor, depths: Sequence[float]) -> tuple[Split, ...]:
+    """The cuts nearest to these shares of the network's layers, without repetition; none where it has no such tensor.
+
+    Args:
+        twin: of the model.
+        inputs: (N, ...) as the network takes them; they tell the range of the embeddings. Where any tensor on the way
+            is never below 0 for them, as behind a ReLU, only such are cut.
+        depths: each in [0, 1].
+    """
+    inner = [p for p in passages(twin) if 0 < p.depth < 1]
+    found: list[tuple[Passage, Tensor]] = []
+    observed = twin.observe([p.tensor for p in inner])(inputs) if inner else ()
+    for passage, values in zip(inner, observed, strict=True):
+        if _is_embedding(values, len(inputs)):
+            found.append((passage, values))
+    found = [pair for pair in found if pair[1].min() >= 0] or found
+    chosen = {}
+    for depth in depths if found else ():
+        passage, values = min(found, key=lambda pair: abs(pair[0].depth - depth))
+        rear = Rear(twin, passage.tensor, inputs)
+        chosen[passage.tensor] = Split.of(passage.tensor, passage.depth, rear, values)
+    return tuple(chosen.values())
+
+
+def cross_answers(
+    split: Split,
+    rows: Tensor,
+    *,
+    restarts: int = 3,
+    steps: int = 60,
+    lr: float = 0.03,
+    decay: float = 0.005,
+    passes: int = 64,
+    seed: int = 0,
+    keep_going: Callable[[float], bool] = lambda fraction: True,
+) -> Tensor | None:
+    """Logarithms of the answers (n, restarts, K) to embeddings that were moved until the rear is sure of their class.
+
+    Args:
+        split: where the network is cut.
+        rows: (n,) the class of each embedding.
+        restarts: embeddings of each class, which differ in their start.
+        steps, lr: of Adam, in units of the split's scale.
+        decay: what an embedding's size costs, in the same units.
+        passes: embeddings in a forward pass.
+        seed: of the starts.
+        keep_going: told the fraction done; False ends it.
+
+    Returns: None where ``keep_going`` ended it.
+
+    Source: Fu et al. 2023, "FreeEagle", section 5; theirs start within [0, 1] whatever the network's own range is.
+    """
+    random = torch.Generator().manual_seed(seed)
+    units = torch.rand(len(rows) * restarts, *split.shape, generator=random).to(rows.device, split.scale.dtype)
+    least, most = (torch.nan_to_num(bound / split.scale) for bound in (split.least, split.most))
+    start = torch.maximum(least, least.clamp_min(-1) + units * (1 - least.clamp_min(-1)))
+    parts = list(_parts(start, rows.repeat_interleave(restarts), passes))
+    done = 0
+
+    def settle(part: tuple[Tensor, Tensor]) -> Tensor | None:
+        nonlocal done
+        if not keep_going(done / len(parts)):
+            return None
+        answers = _settled(split, *part, (least, most), steps, lr, decay)
+        done += 1
+        return answers
+
+    with side_by_side(str(rows.device)) as (run_all, _):
+        found = [answers for answers in run_all(settle, parts) if answers is not None]
+    return torch.cat(found).view(len(rows), restarts, -1) if len(found) == len(parts) else None
+
+
+def _parts(start: Tensor, wanted: Tensor, passes: int) -> Iterator[tuple[Tensor, Tensor]]:
+    yield from zip(torch.split(start, passes), torch.split(wanted, passes), strict=True)
+
+
+def _settled(
+    split: Split, start: Tensor, wanted: Tensor, bounds: tuple[Tensor, Tensor], steps: int, lr: float, decay: float
+) -> Tensor:
+    x = start.clone()
+    adam, rows = Adam([x], lr, betas=BETAS), torch.arange(len(x), device=x.device)
+    for _ in range(steps):
+        x.requires_grad_()
+        loss = torch.nn.functional.cross_entropy(split.rear(x * split.scale), wanted, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, x)
+        x = x.detach()
+        adam.parameters = (x,)
+        adam.step([gradient + decay * x], rows)
+        x.copy_(torch.minimum(torch.maximum(x, bounds[0]), bounds[1]))
+    with torch.no_grad():
+        return split.rear(x * split.scale).log_softmax(1)
+
+
+def _is_embedding(values: object, rows: int) -> bool:
+    """Whether it is one finite tensor of numbers for each input, and not the same everywhere."""
+    if not isinstance(values, Tensor) or values.dim() < 2 or len(values) != rows or not values.is_floating_point():
+        return False
+    return bool(values.isfinite().all()) and bool(values.max() > values.min())
