@@ -86,7 +86,7 @@ def _raised(verdict: Verdict, label: Label, accused: Sequence[PoisonedSamples], 
     known = verdict.targets if verdict.label is label or label is Label.SUSPICIOUS else ()
     score = max(verdict.score, *(_score(p) for p in accused))
     targets = tuple(dict.fromkeys([*(p.target for p in accused), *known]))
-    return Verdict(label, score, targets, tuple(dict.fromkeys([*reasons, *told])))
+    return Verdict(label, score, targets, tuple(dict.fromkeys([*reasons, *told])), verdict.suspects)
 
 
 def _score(p: PoisonedSamples) -> float:

@@ -65,7 +65,8 @@ def with_findings(verdict: Verdict, findings: Sequence[Finding], proofs: Sequenc
         reasons = [("witness", f"{proof.rule} at {proof.location}: {proof.words}.") for proof in proven]
         targets = (*verdict.targets, *(p.witness.class_after for p in proven if p.witness))
         kept = verdict.reasons if verdict.label in (Label.BACKDOORED, Label.SUSPICIOUS) else ()
-        return Verdict(Label.BACKDOORED, SCORES[Label.BACKDOORED], tuple(dict.fromkeys(targets)), (*reasons, *kept))
+        named = tuple(dict.fromkeys(targets))
+        return Verdict(Label.BACKDOORED, SCORES[Label.BACKDOORED], named, (*reasons, *kept), verdict.suspects)
     if not serious:
         return verdict
     rules = ", ".join(dict.fromkeys(finding.rule for finding in serious))

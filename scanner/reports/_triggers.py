@@ -33,8 +33,9 @@ def lowest_success(report: Report) -> dict[int, Rate]:
 
 
 def accused(report: Report) -> tuple[int, ...]:
-    """The verdict's targets, then the classes that only a method flagged; each class once."""
-    return tuple(dict.fromkeys([*report.verdict.targets, *(c for e in report.evidence for c in e.flagged)]))
+    """The verdict's targets and suspects, then the classes that only a method flagged; each class once."""
+    named = (*report.verdict.targets, *report.verdict.suspects)
+    return tuple(dict.fromkeys([*named, *(c for e in report.evidence for c in e.flagged)]))
 
 
 def shown_triggers(report: Report) -> dict[int, tuple[str, Trigger]]:
