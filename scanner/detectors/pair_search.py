@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..findings import Evidence
 from ..outliers import anomaly_index, cut, extremity, p_value
-from . import NOMINATION, Budget, Detector, Needs, require_between
+from . import Budget, Detector, Needs, require_between
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,8 +41,8 @@ class PairSearch(Detector):
     Misses: triggers that are large, warp the picture or differ from sample to sample; several sources at once, which
     leave each pair a larger trigger.
 
-    Wang et al., "Neural Cleanse", IEEE S&P 2019, propose the search of pairs for "partial" backdoors; that what is small
-    by nature is taken off is ours.
+    Wang et al., "Neural Cleanse", IEEE S&P 2019, propose the search of pairs for "partial" backdoors; that what is
+    small by nature is taken off is ours.
     """
 
     needs: ClassVar[Needs] = Needs.GRADIENTS | Needs.SAMPLES
@@ -54,7 +54,7 @@ class PairSearch(Detector):
     steps: int = 60
     pictures: int = 12
     effect: float = 4.0
-    rate: float = NOMINATION
+    rate: float = 0.1
     exhaustive: int = 20
     nature: float = 0.75
 
