@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
@@ -77,14 +77,14 @@ class TriggerSearch(Detector):
         reached = [f for f in found if f.trigger]
         sizes = class_sizes([f.trigger for f in reached if f.trigger], model.classes)
         suspects = [int(c) for c in np.argsort(sizes)[: self.suspects] if np.isfinite(sizes[c])]
-        small = self._small(sizes, chosen.controls)
-        contenders = _of_classes({*suspects, *small, *budget.nominated}, reached)
+        limit = self._limit(sizes, chosen.controls)
+        contenders = _of_classes({*suspects, *np.flatnonzero(sizes <= limit), *budget.nominated}, reached)
         natural = self._natural(budget)
         triggers = self._strengthen(logits, victims, contenders, budget)
         index, controls = anomaly_index(np.log(sizes), chosen.controls), len(chosen.controls)
         compared = model.classes if controls else int(np.isfinite(sizes).sum())
         complete = not budget.spent
-        further = self._apart(logits, victims, _of_classes(small, reached), small, budget)
+        further = self._apart(logits, victims, [t for t in contenders if t.size <= limit], limit, budget)
         yield Evidence(
             detector=self.name,
             classes=tuple(sizes.tolist()),
@@ -111,19 +111,19 @@ class TriggerSearch(Detector):
         searched = {"searched": len(chosen.chosen), "nominated": list(chosen.suspects)}
         return {"seeds": self.seeds, "optimised_on": samples, **searched}
 
-    def _small(self, sizes: NDArray[np.float64], controls: tuple[int, ...]) -> Mapping[int, float]:
-        """Classes that are far too small, all of which are judged: class -> the largest size that is."""
-        return {}
+    def _limit(self, sizes: NDArray[np.float64], controls: tuple[int, ...]) -> float:
+        """The largest size that is far too small; all such classes are judged, and those triggers told apart."""
+        return 0.0
 
     def _apart(
         self,
         logits: Callable[[Tensor], Tensor],
         victims: Victims,
         known: list[Trigger],
-        small: Mapping[int, float],
+        limit: float,
         budget: Budget,
     ) -> list[Trigger]:
-        """Of small classes with several triggers, each that works by itself."""
+        """Of classes with several triggers, each that works by itself."""
         return []
 
     def _natural(self, budget: Budget) -> dict[str, list[float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -33,7 +33,7 @@ class NeuralCleanse(TriggerSearch):
     usual. The triggers of the smallest classes, and of those that other methods nominate, are then given ``growth``
     times the room and handed on to be judged in onnxruntime.
 
-    A class whose mask is at most a quarter of the median (``again``) is searched up to ``rounds`` times more, each
+    A class with a mask of at most a quarter of the median (``again``) is searched up to ``rounds`` times more, each
     place of its triggers alone and all the rest of the picture: it may have several triggers. What is found so goes to
     the report and to repairs, and changes no statistic.
 
@@ -61,19 +61,16 @@ class NeuralCleanse(TriggerSearch):
         super().__post_init__()
         require_between(self, {"again": 0, "rounds": 0, "around": 0}, {"again": 1, "rounds": 100, "around": 1})
 
-    def _small(self, sizes: NDArray[np.float64], controls: tuple[int, ...]) -> Mapping[int, float]:
+    def _limit(self, sizes: NDArray[np.float64], controls: tuple[int, ...]) -> float:
         usual = sizes[list(controls)] if controls else sizes
-        if np.isfinite(usual).sum() < 3:
-            return {}
-        largest = self.again * float(np.nanmedian(usual))
-        return {int(c): largest for c in np.flatnonzero(sizes <= largest)}
+        return self.again * float(np.nanmedian(usual)) if np.isfinite(usual).sum() >= 3 else 0.0
 
     def _apart(
         self,
         logits: Callable[[Tensor], Tensor],
         victims: Victims,
         known: list[Trigger],
-        small: Mapping[int, float],
+        limit: float,
         budget: Budget,
     ) -> list[Trigger]:
         if not known or not self.rounds or budget.spent:
@@ -82,12 +79,12 @@ class NeuralCleanse(TriggerSearch):
         from ..trigger_strengthen import StrengthenSettings
 
         def keep_going(fraction: float) -> bool:
-            budget.progress(f"searching {len(small)} classes again", fraction)
+            budget.progress(f"searching {len({t.target for t in known})} classes again", fraction)
             return not budget.spent
 
         settings = FurtherSettings(
             rounds=self.rounds,
-            largest=max(small.values()),
+            largest=limit,
             around=self.around,
             search=self._settings(victims),
             strengthening=StrengthenSettings(growth=self.growth, batch=self.batch),

@@ -77,10 +77,11 @@ def test_one_trigger_is_one() -> None:
     assert run(shortcut=0.0, corners=2, again=0.25).further == ()
 
 
-def test_every_class_that_is_far_too_small_is_judged() -> None:
+def test_far_too_small_is_a_quarter_of_the_median() -> None:
     sizes = np.array([0.01, 0.011, 0.012, 0.009, 0.1, 0.1, 0.1, 0.1, 0.1, np.nan])
-    assert set(NeuralCleanse()._small(sizes, ())) == {0, 1, 2, 3}
-    assert NeuralCleanse()._small(np.array([0.01, 0.1]), ()) == {}
+    assert NeuralCleanse()._limit(sizes, ()) == pytest.approx(0.025)
+    assert NeuralCleanse()._limit(sizes, (0, 1, 2)) == pytest.approx(0.00275)
+    assert NeuralCleanse()._limit(np.array([0.01, 0.1]), ()) == 0
 
 
 def test_the_shortcut_is_the_smallest_and_is_flagged() -> None:
