@@ -21,9 +21,13 @@ from onnxray.scanner.answers import Answer, State, Suppression
 from onnxray.scanner.contract import LIMITS
 from onnxray.scanner.documents import Document
 from onnxray.scanner.documents._html import page as page_module
+from onnxray.scanner.documents._html.gallery import Gallery
 from onnxray.scanner.documents.html import Html
 from onnxray.scanner.errors import OnnxrayError
 from onnxray.scanner.findings import Evidence, Label, Rate, Report, Skipped, Verdict
+from onnxray.scanner.reports import write_artifacts
+from onnxray.scanner.reports._artifacts import contents
+from onnxray.scanner.reports._translate import contract_of
 
 TEMPLATES = Path(__file__).parents[3] / "scanner" / "documents" / "_html" / "templates"
 VOID = {"meta", "input", "link", "br", "img", "hr"}
@@ -451,3 +455,16 @@ def test_a_browser_opens_it_without_a_complaint(text: str, tmp_path: Path) -> No
     )  # fmt: skip
     assert "CONSOLE" not in ran.stderr
     assert 'aria-pressed="true"' in ran.stdout  # the script ran
+
+
+def test_a_picture_of_one_trigger_of_several_is_about_its_class(backdoored: Report, tmp_path: Path) -> None:
+    further = tuple(replace(t, seed=9) for t in backdoored.evidence[0].triggers[:1])
+    assert backdoored.evaluation is not None
+    rates = (*backdoored.evaluation.attack_success, *((t, Rate(9, 10)) for t in further))
+    evidence = replace(backdoored.evidence[0], further=further)
+    several = replace(backdoored, evidence=(evidence,), evaluation=replace(backdoored.evaluation, attack_success=rates))
+    files = contents(several)[1]
+    contract = contract_of(several, write_artifacts(several, tmp_path))
+    pictures = Gallery(files, set()).of(contract, contract.evidence[0], "trigger")
+    assert [p.about for p in pictures] == [7, 7]
+    assert "trigger 1 of several" in pictures[1].words
