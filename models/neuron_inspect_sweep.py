@@ -22,8 +22,8 @@ from .patch_variants import SETS, variants
 __all__ = ["HEAD", "SUMMARY", "cells", "ratio", "summary"]
 
 USUAL = 2.0  # the anomaly index from which Neural Cleanse's paper calls a class flagged
-_SAID = ("flagged", "index", "p", "place")
-HEAD = ("set", "network", "acc.", "ASR", *(f"{name}: {what}" for name in METHODS for what in _SAID), "times as long")
+_SAID = ("index", "p", "place")
+HEAD = ("set", "network", "acc.", "ASR", *(c for name in METHODS for c in (f"{name} flags", *_SAID)), "times as long")
 SUMMARY = (
     "set", "method", "trojaned", "target first", "target flagged", "target first, index > 2", "clean", "flagged",
     "index > 2", "s",
