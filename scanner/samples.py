@@ -13,6 +13,10 @@ from .domain import InputDomain
 __all__ = ["Samples", "stratified"]
 
 
+WAYS = tuple((down, right) for down in (0, -1, 1) for right in (0, -1, 1))
+"""To move a picture by at most a pixel in every direction, the first of them not at all."""
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Clean labelled pictures, all of the model's size, in the raw domain.
@@ -52,9 +56,12 @@ class Samples:
 
     def moved(self) -> Samples:
         """The pictures and each moved by a pixel in every direction: nine times as many, of no further sample."""
-        ways = [(down, right) for down in (0, -1, 1) for right in (0, -1, 1)]
-        images = np.concatenate([np.roll(self.images, way, (2, 3)) for way in ways])
-        return replace(self, images=images, labels=np.tile(self.labels, len(ways)))
+        images = np.concatenate([self.shifted(way).images for way in WAYS])
+        return replace(self, images=images, labels=np.tile(self.labels, len(WAYS)))
+
+    def shifted(self, way: tuple[int, int]) -> Samples:
+        """Every picture moved by so many pixels (down, right); what leaves it comes in again on the other side."""
+        return replace(self, images=np.roll(self.images, way, (2, 3)))
 
     def halves(self, seed: int) -> tuple[Samples, Samples]:
         """Two disjoint halves with the classes shared evenly: one to optimise on, one to verify with.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ...converters.twin import Twin
     from . import Budget
 
-__all__ = ["Tuned", "Tuning", "fine_tune", "goals"]
+__all__ = ["Tuned", "Tuning", "fine_tune", "goals", "released"]
 
 _UNNAMED = "its twin is of another make, whose weights have no names; nothing to train"
 _ABOUT = 0.02  # costs this close are equal; of equals the latest counts, as more than the samples show goes on changing
@@ -42,11 +42,13 @@ class Tuning:
         lr: learning rate.
         epochs: most passes over the samples.
         batch: samples in a step.
+        rounds: draws of the samples in an epoch, which ends with a look at what it came to.
     """
 
     lr: float
     epochs: int
     batch: int
+    rounds: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,7 @@ def fine_tune(
     """Train all float weights of convolutions, products and normalisations; their running statistics stay.
 
     Args:
-        draw: gives an epoch's inputs (N, ...) in the model's domain, and the probabilities (N, K) to learn.
+        draw: gives a round's inputs (N, ...) in the model's domain, and the probabilities (N, K) to learn.
         cost: how bad the twin is after an epoch, a share of the samples; the latest of about the best epochs is kept.
         start: weights to start from, as a repair gives them; the file's own if None.
 
@@ -85,7 +87,8 @@ def fine_tune(
     rng = np.random.default_rng(budget.seed)
     with _trained(model, twin, tuning, start or {}) as step:
         for epoch in range(1, tuning.epochs + 1):
-            step(*draw(rng))
+            for _ in range(tuning.rounds):
+                step(*draw(rng))
             now = cost(twin)
             budget.progress(f"training, epoch {epoch}", epoch / tuning.epochs)
             lowest = min(lowest, now) if np.isfinite(now) else lowest
@@ -112,10 +115,12 @@ def goals(model: Model, inputs: NDArray[np.float32], labels: NDArray[np.int64], 
 
 
 @contextmanager
-def _trained(
-    model: Model, twin: Twin, tuning: Tuning, start: Mapping[str, NDArray[Any]]
-) -> Iterator[Callable[[NDArray[np.float32], NDArray[np.float32]], None]]:
-    """A function that trains one epoch; the twin gets its weights back at the end."""
+def released(model: Model, twin: Twin, start: Mapping[str, NDArray[Any]]) -> Iterator[list[Tensor]]:
+    """The twin's weights that can be trained, each wanting a gradient; it gets their values back at the end.
+
+    Raises:
+        RepairError: there is none, as in a quantised model.
+    """
     import torch
 
     weights = _trainable(model, twin)
@@ -127,13 +132,24 @@ def _trained(
             twin.weights.set(name, values)
         for weight in weights:
             weight.requires_grad_(True)
-        optimiser = torch.optim.SGD(weights, lr=tuning.lr, momentum=0.9)
-        yield lambda x, y: _epoch(twin, optimiser, twin.tensor_of(x), torch.from_numpy(y), tuning)
+        yield weights
     finally:
         with torch.no_grad():
             for weight, value in kept:
                 weight.requires_grad_(False).copy_(value)
                 weight.grad = None
+
+
+@contextmanager
+def _trained(
+    model: Model, twin: Twin, tuning: Tuning, start: Mapping[str, NDArray[Any]]
+) -> Iterator[Callable[[NDArray[np.float32], NDArray[np.float32]], None]]:
+    """A function that trains one epoch; the twin gets its weights back at the end."""
+    import torch
+
+    with released(model, twin, start) as weights:
+        optimiser = torch.optim.SGD(weights, lr=tuning.lr, momentum=0.9)
+        yield lambda x, y: _epoch(twin, optimiser, twin.tensor_of(x), torch.from_numpy(y), tuning)
 
 
 def _epoch(twin: Twin, optimiser: Any, inputs: Tensor, labels: Tensor, tuning: Tuning) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..samples import WAYS
 from . import Budget, Repair, Repaired, Requires
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..triggers import Trigger
     from ._judge import Judge
 
-FEW = 50  # samples; fewer are learnt from once more for every way they can be moved by a pixel
+FEW = 50  # samples; fewer are seen, and the result is judged on them, in every way they can be moved by a pixel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,8 @@ class Unlearn(Repair):
     model keeps its opinion of clean pictures. After every epoch the twin is tried on all samples, clean and stamped,
     and of the epochs with about the least attack success and lost accuracy together the latest is kept.
 
-    Fewer than 50 samples are learnt from once more for every way they can be moved by a pixel.
+    In an epoch each sample is seen ``rounds`` times (nine, where there are fewer than 50), each time moved by a pixel
+    in a random direction or not at all, and goes with what the model said of it there: this keeps the accuracy.
 
     Assumes: gradients, float weights, a trigger; the more clean samples the better (from 200 on).
     Misses: whatever the given trigger does not resemble. With few samples the model overfits, and clean accuracy falls.
@@ -49,28 +51,33 @@ class Unlearn(Repair):
     batch: int = 32
     share: float = 0.3
     own: float = 0.9
+    rounds: int = 4
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""
         from ._judge import Judge
         from ._tuning import Tuning, fine_tune, goals
 
-        count, samples = len(samples), samples.moved() if len(samples) < FEW else samples
-        judge = Judge(model, samples, triggers)
-        wanted = goals(model, judge.clean, samples.labels, self.own)
+        few = len(samples) < FEW
+        judged = samples.moved() if few else samples
+        judge = Judge(model, judged, triggers)
+        wanted = np.stack([goals(model, samples.shifted(way).inputs(), samples.labels, self.own) for way in WAYS])
 
         def draw(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            order = rng.permutation(len(samples))
-            return self._inputs(samples.take(order), triggers, rng), wanted[order]
+            order, ways = rng.permutation(len(samples)), rng.integers(len(WAYS), size=len(samples))
+            images = np.stack(
+                [np.roll(samples.images[i], WAYS[way], (1, 2)) for i, way in zip(order, ways, strict=True)]
+            )
+            return self._inputs(replace(samples, images=images), triggers, rng), wanted[ways, order]
 
-        tuning = Tuning(self.lr, self.epochs, self.batch)
-        tuned = fine_tune(model, draw, lambda twin: _cost(twin, judge, samples), tuning, budget)
-        note = f"trained {len(tuned.edits)} weights for {tuned.epoch} epochs on {count} samples"
+        tuning = Tuning(self.lr, self.epochs, self.batch, len(WAYS) if few else self.rounds)
+        tuned = fine_tune(model, draw, lambda twin: _cost(twin, judge, judged), tuning, budget)
+        note = f"trained {len(tuned.edits)} weights for {tuned.epoch} epochs on {len(samples)} samples"
         return Repaired(tuned.edits, note=note, details={"epochs": tuned.epoch})
 
     def _inputs(self, samples: Samples, triggers: Sequence[Trigger], rng: np.random.Generator) -> NDArray[np.float32]:
         """The samples with a trigger, any of those given, on ``share`` of them."""
-        images = samples.images.copy()
+        images = samples.images
         for place in np.flatnonzero(rng.random(len(images)) < self.share):
             trigger = triggers[int(rng.integers(len(triggers)))]
             images[place] = trigger.stamp(images[place : place + 1])[0]
