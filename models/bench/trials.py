@@ -77,15 +77,19 @@ class Trial:
     seconds: float = 0.0
 
 
-def trials(case: Case, methods: Mapping[str, Repair], seed: int = 0) -> Iterator[Trial]:
+def trials(case: Case, methods: Mapping[str, Repair], seed: int = 0, scan: bool = True) -> Iterator[Trial]:
     """The model as it was, then after each method, which always starts from the original.
+
+    Args:
+        scan: look for triggers first; without, no method gets one.
 
     Raises:
         OnnxrayError: the model cannot be scanned.
     """
-    bench = case.bench()
-    verdict, triggers = bench.scan(case.model, seed)
-    found = f"{len(triggers)} triggers found; {verdict.label.value}"
+    bench, triggers, found = case.bench(), list[Trigger](), "not scanned"
+    if scan:
+        verdict, triggers = bench.scan(case.model, seed)
+        found = f"{len(triggers)} triggers found; {verdict.label.value}"
     yield judged(case, case.model, triggers, Trial(method="", note=found))
     for name, method in methods.items():
         yield _tried(case, bench, name, method, triggers, seed)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from torch import Tensor, fx
+from torch import Tensor
 
 from ...converters.graphs import copied, opset
 from ...converters.twin import Twin
 from ..errors import RepairError
+from ._hooked import Hooked, along_channels
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -59,7 +60,7 @@ def fit_bounds(
     top = {name: torch.from_numpy(t).to(values.device, values.dtype) for name, t in tops.items()}
     shares = {name: torch.ones_like(t, requires_grad=True) for name, t in top.items()}
     optimiser = torch.optim.Adam(shares.values(), lr=s.lr)
-    network, cost = _Bounded(twin, {n: (shares[n], top[n]) for n in top}), s.cost
+    network, cost = Hooked(twin, {n: _bound(shares[n], top[n]) for n in top}), s.cost
     best = {name: share.detach().clone() for name, share in shares.items()}
     for epoch in range(s.epochs):
         _epoch(network, optimiser, values, wanted / scale, scale, cost, twin.batch or s.batch, shares)
@@ -76,7 +77,7 @@ def fit_bounds(
 
 
 def _epoch(
-    network: _Bounded, optimiser: Any, values: Tensor, wanted: Tensor, scale: Tensor, cost: float, batch: int,
+    network: Hooked, optimiser: Any, values: Tensor, wanted: Tensor, scale: Tensor, cost: float, batch: int,
     shares: Mapping[str, Tensor],
 ) -> None:  # fmt: skip
     for chunk, goal in zip(_split(values, batch), _split(wanted, batch), strict=True):
@@ -94,30 +95,9 @@ def _split(values: Tensor, size: int) -> list[Tensor]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
-class _Bounded(fx.Interpreter):
-    """The twin with some tensors cut off at share times top."""
-
-    def __init__(self, twin: Twin, bounds: Mapping[str, tuple[Tensor, Tensor]]) -> None:
-        super().__init__(twin.network)
-        self.extra_traceback = False
-        self._twin = twin
-        self._at = {twin.tensors[name].name: pair for name, pair in bounds.items()}
-
-    def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
-        if n.name not in self._at:
-            return value
-        share, top = self._at[n.name]
-        return torch.minimum(value, (share * top).reshape(-1, *[1] * (value.dim() - 2)))
-
-    def logits(self, inputs: Tensor) -> Tensor:
-        """As the twin's, for at most its batch."""
-        rows, batch = len(inputs), self._twin.batch
-        if batch and rows < batch:
-            inputs = torch.cat([inputs, inputs[-1:].expand(batch - rows, *inputs.shape[1:])])
-        (logits,) = self.run(inputs)
-        logits = logits.reshape(len(inputs), -1)[:rows]
-        return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
+def _bound(share: Tensor, top: Tensor) -> Callable[[Tensor], Tensor]:
+    """Cuts a feature map (N, C, ...) off at share times top, both (C,)."""
+    return lambda value: torch.minimum(value, along_channels(share * top, value, spatial=True))
 
 
 def clipped(model: Model, bounds: Mapping[str, NDArray[np.float32]]) -> ModelProto:

@@ -25,10 +25,12 @@ from onnxray.scanner.triggers import Trigger
 
 REPAIRS = plugins("onnxray.scanner.repairs", Repair)  # type: ignore[type-abstract]
 CLOSES = {"few-samples": 0.85, "linf-prune": 0.75, "prune-neurons": 0.05, "unlearn": 0.2}  # attack success after
-MAY_REFUSE = {"clp", "few-samples", "freeze-gates", "linf-prune", "prune-neurons", "relabel"}  # where nothing is found
+MAY_REFUSE = {"anp", "clp", "few-samples", "freeze-gates", "i-bau", "linf-prune", "prune-neurons", "relabel"}
 QUICK: dict[str, dict[str, Any]] = {
+    "anp": {"iterations": 40},
     "clip-activations": {"epochs": 8},
     "fine-prune": {"epochs": 2},
+    "i-bau": {"rounds": 2, "pictures": 100},
     "unlearn": {"epochs": 12},
 }
 
