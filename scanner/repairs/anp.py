@@ -32,7 +32,7 @@ class Anp(Repair):
     the direction that hurts most (one sign step from a random place). A backdoored channel needs little to misclassify
     clean pictures, and its mask falls. Channels with a mask below ``threshold`` are stilled in the file, the lowest
     first, as many as cost these pictures at most ``tolerance`` of accuracy: they then give, whatever the input, what
-    they give clean pictures on average. No trigger is looked at. Tried by name only: it weakens most triggers, and
+    they give clean pictures on average. No trigger is looked at. Tried by name only: it weakens some triggers, and
     closes few.
 
     Assumes: gradients, at least 50 clean pictures to work on, channels whose weights are in the file. No trigger.
