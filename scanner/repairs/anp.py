@@ -33,7 +33,7 @@ class Anp(Repair):
     clean pictures, and its mask falls. Channels with a mask below ``threshold`` are stilled in the file, the lowest
     first, as many as cost these pictures at most ``tolerance`` of accuracy: they then give, whatever the input, what
     they give clean pictures on average. No trigger is looked at. Tried by name only: it weakens some triggers, and
-    closes few.
+    closed none that was measured.
 
     Assumes: gradients, at least 50 clean pictures to work on, channels whose weights are in the file. No trigger.
     Misses: backdoors that share their channels with clean features, and those that changed weights do not set off, as
