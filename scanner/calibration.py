@@ -48,6 +48,7 @@ class Scored:
         target: the class that the score is about; None if nothing was measured.
         parts: what each signal adds to that class's log-odds, largest first; measured ones only.
         level: which curve and cut it was.
+        classes: all whose own score reaches the cut for suspicion, most suspicious first.
     """
 
     score: float
@@ -56,6 +57,7 @@ class Scored:
     target: int | None = None
     parts: tuple[tuple[str, float], ...] = ()
     level: str = "nominated"
+    classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +125,9 @@ class Calibration:
         score = self._curve(kind, totals[target])
         parts = tuple(sorted(self._parts(known, target), key=lambda part: -part[1]))
         level = self.levels[kind]
-        return Scored(score, score >= level.suspicious, score >= level.convicting, target, parts, kind)
+        order = sorted(range(len(totals)), key=lambda c: -totals[c])
+        named = tuple(c for c in order if self._curve(kind, totals[c]) >= level.suspicious)
+        return Scored(score, score >= level.suspicious, score >= level.convicting, target, parts, kind, named)
 
     def log_odds(self, signals: Signals) -> float:
         """The largest log-odds of any class, before the level's curve."""

@@ -59,7 +59,8 @@ def _weighed(
         reasons = [charge for a in guilty for charge in _charges(a, policy)]
         reasons += [reason(rated, calibration)] if rated.convicting and rated.target in named_already else []
         # What is too little by itself is enough beside a convicted class: infected labels hide each other.
-        more = _strongest(a for a in accused if a.target not in named_already and a.worries(policy))
+        others = (a for a in accused if a.target not in named_already)
+        more = _strongest(a for a in others if _suspect(a, rated, policy, calibration))
         reasons += [("further-suspect", f"Class {a.target} is suspicious too.") for a in more]
         return Verdict(Label.BACKDOORED, max(score, CONVICTED), _targets(guilty), tuple(reasons), _targets(more))
     if worrying:
@@ -68,7 +69,7 @@ def _weighed(
         return Verdict(Label.SUSPICIOUS, score, _targets(worrying), tuple(reasons))
     if rated.suspicious and rated.target is not None:
         unsure = [*_unchecked(skipped, failures), NOT_PROVEN if accused else NOT_JUDGED]
-        return Verdict(Label.SUSPICIOUS, score, (rated.target,), (reason(rated, calibration), *unsure))
+        return Verdict(Label.SUSPICIOUS, score, rated.classes, (reason(rated, calibration), *unsure))
     if named := () if accused else _nominated(unweighed, policy):
         why = [("nominated", _nomination(e, target)) for e, target in named]
         why += [*_unchecked(skipped, failures), NOT_JUDGED]
@@ -104,6 +105,17 @@ def _worries(a: Accusation, policy: Policy, calibration: Calibration) -> bool:
     """Whether it makes suspicious by itself; where the score weighs its size, that decides, but for the tiniest."""
     tiny = a.norm == "l1" and a.share <= policy.tiny_share
     return a.worries(policy) and (tiny or not _weighed_by_score(a, policy, calibration))
+
+
+def _suspect(a: Accusation, rated: Scored, policy: Policy, calibration: Calibration) -> bool:
+    """Whether it is suspicious beside a convicted class.
+
+    Where the score weighs its size that decides, of its own class: an 8 is easy to reach by nature, and a repair that
+    closes what is no backdoor closes the backdoor less well.
+    """
+    if _weighed_by_score(a, policy, calibration):
+        return a.target in rated.classes and a.success.lower >= policy.suspicious_asr
+    return a.worries(policy)
 
 
 def _weighed_by_score(a: Accusation, policy: Policy, calibration: Calibration) -> bool:

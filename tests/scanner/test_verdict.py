@@ -148,6 +148,14 @@ def test_beside_a_convicted_class_a_smallish_one_is_a_suspect() -> None:
     assert (verdict.targets, verdict.suspects) == ((0,), (1,))
 
 
+def test_a_smallish_trigger_of_a_class_that_is_easy_by_nature_makes_no_suspect() -> None:
+    evidence, evaluation = infected((0.004, 0.03), (Rate(90, 90),) * 2)
+    natural = [0.0, 4.0, *[0.0] * (len(evidence.classes) - 2)]
+    known = replace(evidence, detector="neural-cleanse", sizes=True, details={**evidence.details, "natural": natural})
+    verdict = decide([known], evaluation, [], [])
+    assert (verdict.targets, verdict.suspects) == ((0,), ())
+
+
 def test_what_could_not_be_checked_is_never_clean() -> None:
     evidence, evaluation = case(0.09)
     assert decide([evidence], evaluation, [], [Failure("twin", "broke")]).label is Label.INCONCLUSIVE
