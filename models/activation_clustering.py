@@ -29,6 +29,7 @@ from ..scanner.detectors import Budget
 from ..scanner.detectors.activation_clustering import ActivationClustering
 from ..scanner.training_data import TrainingSet
 from .export import export
+from .markdown import table_head, table_row
 from .poisoned_sets import EXPERIMENTS, Experiment, PoisonedSet, poisoned_set
 from .zoo.networks import Fits, make_network
 from .zoo.training import Schedule, as_input, as_tensor, fit_network
@@ -191,11 +192,11 @@ _HEAD = ["set", "clean acc.", "ASR", "smaller cluster, ICA", "listed", "raw inpu
 def main(data: Path, only: str, seed: int, again: bool) -> None:
     """Poison, train and cluster; print accuracy / F1 in percent as Markdown, then both analyses of each label."""
     rows = {}
-    click.echo("\n".join(f"| {' | '.join(line)} |" for line in (_HEAD, ["---"] * len(_HEAD))))
+    click.echo(table_head(_HEAD))
     for name, experiment in EXPERIMENTS.items():
         if only in name:
             rows[name] = measure(experiment, data, seed, again)
-            click.echo(f"| {' | '.join(_cells(name, experiment, rows[name]))} |")
+            click.echo(table_row(_cells(name, experiment, rows[name])))
     click.echo("\n".join(["", *_per_class(rows)]))
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from ..scanner.cli.exit_codes import exits
 from ..scanner.errors import OptionError
 from .bench.work import work_off
+from .markdown import table_head, table_row
 from .patch_sweep import METHODS, Row, Said, Task, examine
 from .patch_variants import SETS, variants
 
@@ -75,7 +76,7 @@ def summary(rows: Sequence[Row]) -> list[list[str]]:
 
 def _show(head: Sequence[str], body: Sequence[Sequence[str]], markdown: bool) -> None:
     if markdown:
-        click.echo("\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)) + "\n")
+        click.echo("\n".join([table_head(head), *map(table_row, body)]) + "\n")
         return
     table = Table(*head, title=None)
     for line in body:

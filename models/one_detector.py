@@ -23,6 +23,7 @@ from ..scanner.signals import signals
 from .bench.record import Subject
 from .bench.statistics import auc
 from .bench.subjects import Placed, choose, pictures, placed
+from .markdown import table_head, table_row
 
 __all__ = ["Asked", "asked", "table"]
 
@@ -78,9 +79,9 @@ def table(found: Sequence[Asked]) -> Iterator[str]:
     """Rows in Markdown: the area of the method's score beside clean models, how often a target came first, flags."""
     told = [a for a in found if np.isfinite(a.strength).any()]
     clean = [a for a in told if not a.subject.trojaned]
-    yield "| models | number | AUC | a target is first | flagged | rightly |\n| --- | --- | --- | --- | --- | --- |"
+    yield table_head(("models", "number", "AUC", "a target is first", "flagged", "rightly"))
     flagged = sum(bool(a.evidence.flagged) for a in clean)
-    yield f"| clean | {len(clean)} | - | - | {flagged} | - |"
+    yield table_row(("clean", str(len(clean)), "-", "-", str(flagged), "-"))
     for group in GROUPS:
         some = [a for a in told if a.belongs(group)]
         area = auc([a.evidence.score for a in some], [a.evidence.score for a in clean])
@@ -89,7 +90,7 @@ def table(found: Sequence[Asked]) -> Iterator[str]:
         named = [a for a in some if a.evidence.flagged]
         right = sum(not set(a.subject.targets).isdisjoint(a.evidence.flagged) for a in named)
         interval = f"{area.value:.2f} [{area.lower:.2f}, {area.upper:.2f}]"
-        yield f"| {group} | {len(some)} | {interval} | {sum(a.first for a in some)} | {len(named)} | {right} |"
+        yield table_row((group, *map(str, (len(some), interval, sum(a.first for a in some), len(named), right))))
     seconds = median(a.evidence.seconds for a in found)
     yield f"\n{len(found) - len(told)} models of which it tells nothing; {seconds:.1f} seconds a model (median)."
 

@@ -20,6 +20,7 @@ from ..scanner.domain import InputDomain
 from ..scanner.repairs.relabel import Relabel
 from ..scanner.samples import Samples
 from .activation_clustering import export_network, inputs_of, trained, training_set
+from .markdown import table_head, table_row
 from .poisoned_sets import EXPERIMENTS, PoisonedSet, poisoned_set
 
 __all__ = ["measure"]
@@ -61,13 +62,13 @@ def _figures(runner: Model | Session, data: PoisonedSet, true: NDArray[np.int64]
 @click.option("--seed", default=0, show_default=True)
 def main(data: Path, only: str, seed: int) -> None:
     """Print a table in Markdown, in percent, before and after."""
-    click.echo("| set | clean error | error, stamped | ASR | what was done |\n| --- | --- | --- | --- | --- |")
+    click.echo(table_head(("set", "clean error", "error, stamped", "ASR", "what was done")))
     for name, experiment in EXPERIMENTS.items():
         if only in name and experiment.moves and not experiment.text:
             found = poisoned_set(experiment, data, seed)
             (a, b, c, d, e, f), done = measure(found, found.true, seed)
             rates = (f"{100 * one:.1f} → {100 * two:.1f}" for one, two in ((a, b), (c, d), (e, f)))
-            click.echo(f"| {name} | {' | '.join(rates)} | {done} |")
+            click.echo(table_row((name, *rates, done)))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from ..scanner.samples import stratified
 from ..scanner.triggers import Trigger
 from .bench.trials import Case, trials
 from .bundled_files import bundled
+from .markdown import table_head, table_row
 
 __all__ = ["TRIGGERS", "Patch", "Row", "Subject", "measure", "subjects"]
 
@@ -162,8 +163,7 @@ def main(
     found = [s for s in subjects(suspects, data) if only in s.name]
     rows = [row for subject in found for row in measure(subject, chosen, seed)]
     if markdown:
-        lines = [_HEAD, ("---",) * len(_HEAD), *map(_cells, rows)]
-        click.echo("\n".join(f"| {' | '.join(line)} |" for line in lines))
+        click.echo("\n".join([table_head(_HEAD), *(table_row(_cells(row)) for row in rows)]))
         return
     table = Table(*_HEAD)
     for row in rows:

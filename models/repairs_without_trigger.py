@@ -20,6 +20,7 @@ from .bench.command import data_option, only_option, zoo_argument
 from .bench.repair_cases import WORK, make_case, parted
 from .bench.subjects import Placed, placed
 from .bench.trials import Trial, trials
+from .markdown import table_head, table_row
 
 __all__ = ["rows"]
 
@@ -61,10 +62,10 @@ def _percent(rate: Rate | None) -> str:
 @click.option("--method", "methods", multiple=True, default=METHODS, show_default=True, help="Repair; repeatable.")
 def main(zoo: Path, data: Path | None, part: str, only: str, methods: tuple[str, ...]) -> None:
     """Try repairs without a trigger on the trojaned models of ZOO, and print a table in Markdown."""
-    click.echo("\n".join(f"| {' | '.join(line)} |" for line in (_HEAD, ("---",) * len(_HEAD))))
+    click.echo(table_head(_HEAD))
     for of in (of for of in placed(zoo, (part,), only) if of.subject.trojaned):
         for cells in rows(of, methods, data):
-            click.echo(f"| {' | '.join(cells)} |")
+            click.echo(table_row(cells))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from ..scanner.verdict import decide
 from .bench.repair_cases import make_case, parted
 from .bench.subjects import Placed, placed, stored
 from .bench.trials import Case
+from .markdown import table_head, table_row
 
 __all__ = ["Truth", "main", "on_place", "truth_of", "worked_on"]
 
@@ -91,13 +92,13 @@ def _rows(of: Placed, data: Path, methods: tuple[str, ...]) -> Iterator[str]:
     one = next((t for e in evidence for t in e.triggers if t.target in named), None)
     found = [max((on_place(t, true) for t in every), default=0.0) for true in truths]
     columns = [worked_on(case, truths, chosen) for chosen in ([], [one] if one else [], every)]
-    yield "| " + " | ".join([
+    yield table_row([
         of.subject.name,
         ", ".join(map(str, sorted({true.target for true in truths}))),
         f"{', '.join(map(str, verdict.targets)) or 'none'}{_beside(verdict)}",
         f"{sum(share >= HIT for share in found)} of {len(truths)} ({', '.join(f'{share:.0%}' for share in found)})",
         *(_rates(column) for column in columns),
-    ]) + " |"  # fmt: skip
+    ])  # fmt: skip
 
 
 def _beside(verdict: Verdict) -> str:
@@ -119,14 +120,14 @@ HEAD = ("model", "true targets", "named", "true triggers found (mask on it)", "b
 @click.option("--method", "methods", metavar="ID", multiple=True, help="Scan with this only, not all; repeatable.")
 def main(zoo: Path, data: Path, only: tuple[str, ...], methods: tuple[str, ...]) -> None:
     """Print a table of the models of ZOO that have several triggers, several targets, or a trigger of one pixel."""
-    click.echo("| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD))
+    click.echo(table_head(HEAD))
     for pattern in only:
         for of in placed(zoo, ("fit", "calibrate"), pattern):
             try:
                 for row in _rows(of, data, methods):
                     click.echo(row)
             except OnnxrayError as error:
-                click.echo(f"| {of.subject.name} | {one_line(error, 200)} |")
+                click.echo(table_row((of.subject.name, one_line(error, 200))))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from ...scanner.domain import InputDomain
 from ...scanner.samples import Samples
 from ...scanner.witness import Proof
 from ...scanner.witness.prove import prove
+from ..markdown import table_head, table_row
 from . import TARGET, Case
 from .corpus import base, corpus, pictures
 
@@ -36,10 +37,10 @@ def main(folder: Path, count: int) -> None:
         "pixels",
         "other pictures turned",
     )
-    click.echo(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
+    click.echo(table_head(names))
     for case in corpus():
         onnx.save(case.make(base()), path := folder / f"{case.name}.onnx")
-        click.echo(f"| {' | '.join(_row(case, path, count))} |")
+        click.echo(table_row(_row(case, path, count)))
 
 
 def _row(case: Case, path: Path, count: int) -> list[str]:
