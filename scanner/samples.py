@@ -63,6 +63,11 @@ class Samples:
         """Every picture moved by so many pixels (down, right); what leaves it comes in again on the other side."""
         return replace(self, images=np.roll(self.images, way, (2, 3)))
 
+    def each_moved(self, index: NDArray[np.intp], ways: NDArray[np.intp]) -> Samples:
+        """The samples at these positions, each moved in a way of its own: ``WAYS`` at the same place of ``ways``."""
+        moved = [np.roll(self.images[i], WAYS[way], (1, 2)) for i, way in zip(index, ways, strict=True)]
+        return replace(self, images=np.stack(moved), labels=self.labels[index])
+
     def halves(self, seed: int) -> tuple[Samples, Samples]:
         """Two disjoint halves with the classes shared evenly: one to optimise on, one to verify with.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RepairError
+from ..samples import WAYS
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
     from ...converters import Model
     from ...converters.twin import Twin
+    from ..samples import Samples
     from . import Budget
 
-__all__ = ["Tuned", "Tuning", "fine_tune", "goals", "released"]
+__all__ = ["Tuned", "Tuning", "fine_tune", "goals", "moved_goals", "released"]
 
 _UNNAMED = "its twin is of another make, whose weights have no names; nothing to train"
 _ABOUT = 0.02  # costs this close are equal; of equals the latest counts, as more than the samples show goes on changing
@@ -114,6 +116,11 @@ def goals(model: Model, inputs: NDArray[np.float32], labels: NDArray[np.int64], 
     return np.asarray((1 - own) * right + own * given, np.float32)
 
 
+def moved_goals(model: Model, samples: Samples, own: float) -> NDArray[np.float32]:
+    """The same (ways, N, K) of samples moved by at most a pixel, for each of ``samples.WAYS``."""
+    return np.stack([goals(model, samples.shifted(way).inputs(), samples.labels, own) for way in WAYS])
+
+
 @contextmanager
 def released(model: Model, twin: Twin, start: Mapping[str, NDArray[Any]]) -> Iterator[list[Tensor]]:
     """The twin's weights that can be trained, each wanting a gradient; it gets their values back at the end.
@@ -144,15 +151,15 @@ def released(model: Model, twin: Twin, start: Mapping[str, NDArray[Any]]) -> Ite
 def _trained(
     model: Model, twin: Twin, tuning: Tuning, start: Mapping[str, NDArray[Any]]
 ) -> Iterator[Callable[[NDArray[np.float32], NDArray[np.float32]], None]]:
-    """A function that trains one epoch; the twin gets its weights back at the end."""
+    """A function that trains one round; the twin gets its weights back at the end."""
     import torch
 
     with released(model, twin, start) as weights:
         optimiser = torch.optim.SGD(weights, lr=tuning.lr, momentum=0.9)
-        yield lambda x, y: _epoch(twin, optimiser, twin.tensor_of(x), torch.from_numpy(y), tuning)
+        yield lambda x, y: _round(twin, optimiser, twin.tensor_of(x), torch.from_numpy(y), tuning)
 
 
-def _epoch(twin: Twin, optimiser: Any, inputs: Tensor, labels: Tensor, tuning: Tuning) -> None:
+def _round(twin: Twin, optimiser: Any, inputs: Tensor, labels: Tensor, tuning: Tuning) -> None:
     import torch
 
     labels = labels.to(inputs.device)

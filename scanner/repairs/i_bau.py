@@ -57,19 +57,16 @@ class IBau(Repair):
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""
-        from ._tuning import goals
+        from ._tuning import moved_goals
 
         if len(samples) < self.min_samples:
             raise RepairError(f"{model.path}: needs {self.min_samples} clean samples to work on, got {len(samples)}")
-        shown = samples.moved()
-        inputs = shown.inputs()
-        wanted = goals(model, inputs, shown.labels, self.own)
-        edits, done = self._tuned(model, samples, inputs, wanted, budget)
+        edits, done = self._tuned(model, samples, moved_goals(model, samples, self.own), budget)
         note = f"trained {len(edits)} weights for {done} of {self.rounds} rounds on {len(samples)} samples"
         return Repaired(edits, note=note, details={"rounds": done})
 
     def _tuned(
-        self, model: Model, samples: Samples, inputs: NDArray[np.float32], wanted: NDArray[np.float32], budget: Budget
+        self, model: Model, samples: Samples, wanted: NDArray[np.float32], budget: Budget
     ) -> tuple[dict[str, NDArray[Any]], int]:
         """The weights after the latest round that clean accuracy can bear, and its number from 1.
 
@@ -82,7 +79,7 @@ class IBau(Repair):
         from ._minimax import Minimax
         from ._tuning import released
 
-        twin: Any = model.torch  # ``goals`` has refused every other make
+        twin: Any = model.torch  # ``moved_goals`` has refused every other make
         game = Minimax(
             self.attack_lr, self.attack_passes, self.penalty, self.reach, self.fixed_points, self.share, self.batch
         )  # fmt: skip
@@ -91,8 +88,11 @@ class IBau(Repair):
         with released(model, twin, {}) as weights:
             optimiser = torch.optim.Adam(weights, lr=self.lr)
             for turn in range(1, self.rounds + 1):
-                chosen = rng.choice(len(inputs), min(len(inputs), self.pictures), replace=False)
-                game.round(twin, weights, optimiser, inputs[chosen], wanted[chosen], rng)
+                every = wanted.shape[0] * wanted.shape[1]
+                chosen = rng.choice(every, min(every, self.pictures), replace=False)
+                ways, places = np.divmod(chosen, len(samples))
+                inputs = samples.each_moved(places, ways).inputs()
+                game.round(twin, weights, optimiser, inputs, wanted[ways, places], rng)
                 budget.progress(f"unlearning, round {turn}", turn / self.rounds)
                 seen.append(twin.changes())
                 mean = _mean(seen[len(seen) // 2 :])

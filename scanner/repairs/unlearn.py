@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..triggers import Trigger
     from ._judge import Judge
 
-FEW = 50  # samples; fewer are seen, and the result is judged on them, in every way they can be moved by a pixel
+FEW = 50  # samples; fewer are seen nine times an epoch, and judged on in every way they can be moved by a pixel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +56,16 @@ class Unlearn(Repair):
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""
         from ._judge import Judge
-        from ._tuning import Tuning, fine_tune, goals
+        from ._tuning import Tuning, fine_tune, moved_goals
 
         few = len(samples) < FEW
         judged = samples.moved() if few else samples
         judge = Judge(model, judged, triggers)
-        wanted = np.stack([goals(model, samples.shifted(way).inputs(), samples.labels, self.own) for way in WAYS])
+        wanted = moved_goals(model, samples, self.own)
 
         def draw(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             order, ways = rng.permutation(len(samples)), rng.integers(len(WAYS), size=len(samples))
-            images = np.stack(
-                [np.roll(samples.images[i], WAYS[way], (1, 2)) for i, way in zip(order, ways, strict=True)]
-            )
-            return self._inputs(replace(samples, images=images), triggers, rng), wanted[ways, order]
+            return self._inputs(samples.each_moved(order, ways), triggers, rng), wanted[ways, order]
 
         tuning = Tuning(self.lr, self.epochs, self.batch, len(WAYS) if few else self.rounds)
         tuned = fine_tune(model, draw, lambda twin: _cost(twin, judge, judged), tuning, budget)
@@ -76,7 +73,7 @@ class Unlearn(Repair):
         return Repaired(tuned.edits, note=note, details={"epochs": tuned.epoch})
 
     def _inputs(self, samples: Samples, triggers: Sequence[Trigger], rng: np.random.Generator) -> NDArray[np.float32]:
-        """The samples with a trigger, any of those given, on ``share`` of them."""
+        """The samples with a trigger, any of those given, on ``share`` of them; their pictures are written over."""
         images = samples.images
         for place in np.flatnonzero(rng.random(len(images)) < self.share):
             trigger = triggers[int(rng.integers(len(triggers)))]

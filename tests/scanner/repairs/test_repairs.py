@@ -201,3 +201,10 @@ def test_moved_pictures_keep_their_labels(trojaned: tuple[Model, Samples, Sample
     np.testing.assert_array_equal(moved.images[:3], few.images)
     assert moved.labels.tolist() == few.labels.tolist() * 9
     np.testing.assert_array_equal(moved.images[3:6, ..., :-1], few.images[..., 1:])
+
+
+def test_each_picture_is_moved_in_a_way_of_its_own(trojaned: tuple[Model, Samples, Samples]) -> None:
+    few = trojaned[1].take(np.arange(3))
+    moved, every = few.each_moved(np.array([2, 0, 2]), np.array([1, 0, 8])), few.moved()
+    np.testing.assert_array_equal(moved.images, every.images[[1 * 3 + 2, 0, 8 * 3 + 2]])
+    assert moved.labels.tolist() == few.labels[[2, 0, 2]].tolist()
