@@ -24,6 +24,7 @@ from torch import nn
 
 from ..converters import open_model
 from ..scanner.activation_clusters import Clustered, Hidden, Pair, Suspicion, cluster, hidden
+from ..scanner.cli.exit_codes import exits
 from ..scanner.clusters import reclassified
 from ..scanner.detectors import Budget
 from ..scanner.detectors.activation_clustering import ActivationClustering
@@ -189,15 +190,17 @@ _HEAD = ["set", "clean acc.", "ASR", "smaller cluster, ICA", "listed", "raw inpu
 @click.option("--only", default="", help="Only experiments whose name contains this.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--again", is_flag=True, help="Also train a new network without each label's smaller cluster.")
-def main(data: Path, only: str, seed: int, again: bool) -> None:
+@click.pass_context
+def main(context: click.Context, /, data: Path, only: str, seed: int, again: bool) -> None:
     """Poison, train and cluster; print accuracy / F1 in percent as Markdown, then both analyses of each label."""
-    rows = {}
-    click.echo(table_head(_HEAD))
-    for name, experiment in EXPERIMENTS.items():
-        if only in name:
-            rows[name] = measure(experiment, data, seed, again)
-            click.echo(table_row(_cells(name, experiment, rows[name])))
-    click.echo("\n".join(["", *_per_class(rows)]))
+    with exits(context):
+        rows = {}
+        click.echo(table_head(_HEAD))
+        for name, experiment in EXPERIMENTS.items():
+            if only in name:
+                rows[name] = measure(experiment, data, seed, again)
+                click.echo(table_row(_cells(name, experiment, rows[name])))
+        click.echo("\n".join(["", *_per_class(rows)]))
 
 
 if __name__ == "__main__":

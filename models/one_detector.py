@@ -15,11 +15,15 @@ import numpy as np
 import rich_click as click
 from numpy.typing import NDArray
 
+from ..converters.messages import one_line
+from ..scanner.cli.exit_codes import exits
 from ..scanner.config import ScanOptions
-from ..scanner.errors import OptionError
+from ..scanner.detection import plan
+from ..scanner.errors import OnnxrayError, OptionError
 from ..scanner.findings import Evidence
 from ..scanner.pipeline import scan
 from ..scanner.signals import signals
+from .bench.command import only_option, zoo_argument
 from .bench.record import Subject
 from .bench.statistics import auc
 from .bench.subjects import Placed, choose, pictures, placed
@@ -96,19 +100,28 @@ def table(found: Sequence[Asked]) -> Iterator[str]:
 
 
 @click.command()
-@click.argument("zoo", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@zoo_argument
 @click.option("--detector", required=True, help="Its id.")
 @click.option("--part", "parts", multiple=True, default=("fit", "calibrate"), show_default=True)
 @click.option("--samples", default=0, show_default=True, help="Clean pictures; 0 for none.")
-@click.option("--only", default="*", show_default=True, help="Only models like this, e.g. '*-badnets-*'.")
-def main(zoo: Path, detector: str, parts: tuple[str, ...], samples: int, only: str) -> None:
-    """Print a table in Markdown."""
-    found = []
-    for model in placed(zoo, parts, only):
-        found.append(asked(model, detector, samples))
-        click.echo(f"{len(found)} {model.subject.name}: flags {list(found[-1].evidence.flagged)}", err=True)
-    for row in table(found):
-        click.echo(row)
+@only_option
+@click.pass_context
+def main(context: click.Context, /, zoo: Path, detector: str, parts: tuple[str, ...], samples: int, only: str) -> None:
+    """Run one detector on the models of ZOO, and print in Markdown whom it flags and which class comes first."""
+    with exits(context):
+        plan(ScanOptions(detectors=(detector,)))  # refuses a method that there is not, before the first model
+        found = []
+        for model in placed(zoo, parts, only):
+            try:
+                found.append(asked(model, detector, samples))
+            except OnnxrayError as error:  # a model of text, for example; the others go on
+                click.echo(f"{model.subject.name} is left out: {one_line(error, 300)}", err=True)
+                continue
+            click.echo(f"{len(found)} {model.subject.name}: flags {list(found[-1].evidence.flagged)}", err=True)
+        if not found:
+            raise OptionError(f"{zoo}: {detector} could be run on none of the models")
+        for row in table(found):
+            click.echo(row)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ..converters import open_model
+from ..scanner.cli.exit_codes import exits
 from ..scanner.domain_search import find_domain
+from ..scanner.errors import OptionError
 from ..scanner.images import load_images
 from ..scanner.registry import plugins
 from ..scanner.repairs import Repair
@@ -154,14 +156,22 @@ _HEAD = ("model", "method", "accuracy", "true ASR", "reversed ASR", "s", "what w
 @click.option("--only", default="", help="Only models whose name contains this.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--markdown", is_flag=True, help="The table as Markdown, for the documentation.")
+@click.pass_context
 def main(
-    suspects: Path | None, data: Path | None, methods: tuple[str, ...], only: str, seed: int, markdown: bool
-) -> None:
+    context: click.Context, /, suspects: Path | None, data: Path | None, methods: tuple[str, ...], only: str, seed: int,
+    markdown: bool,
+) -> None:  # fmt: skip
     """Run every repair on every model whose true trigger is known, and print accuracy and attack success."""
-    known = plugins("onnxray.scanner.repairs", Repair)  # type: ignore[type-abstract]
-    chosen = methods or sorted(known, key=lambda name: known[name].rank)
-    found = [s for s in subjects(suspects, data) if only in s.name]
-    rows = [row for subject in found for row in measure(subject, chosen, seed)]
+    with exits(context):
+        known = plugins("onnxray.scanner.repairs", Repair)  # type: ignore[type-abstract]
+        chosen = methods or sorted(known, key=lambda name: known[name].rank)
+        if unknown := [name for name in chosen if name not in known]:
+            raise OptionError(f"--method {unknown[0]}: expected one of {', '.join(sorted(known))}")
+        found = [s for s in subjects(suspects, data) if only in s.name]
+        _show([row for subject in found for row in measure(subject, chosen, seed)], markdown)
+
+
+def _show(rows: Sequence[Row], markdown: bool) -> None:
     if markdown:
         click.echo("\n".join([table_head(_HEAD), *(table_row(_cells(row)) for row in rows)]))
         return

@@ -19,17 +19,19 @@ from scipy.ndimage import maximum_filter
 
 from ..converters.edited import run_edited
 from ..converters.messages import one_line
+from ..scanner.cli.exit_codes import exits
 from ..scanner.config import ScanOptions
 from ..scanner.detection import detect, plan, verify_twin
-from ..scanner.errors import OnnxrayError
+from ..scanner.errors import OnnxrayError, SamplesError
 from ..scanner.findings import Evidence, Verdict
 from ..scanner.ledger import Ledger
 from ..scanner.repairs import Budget
 from ..scanner.repairs.unlearn import Unlearn
 from ..scanner.triggers import Trigger
 from ..scanner.verdict import decide
+from .bench.command import zoo_argument
 from .bench.repair_cases import make_case, parted
-from .bench.subjects import Placed, placed, stored
+from .bench.subjects import Placed, load_split, placed, stored
 from .bench.trials import Case
 from .markdown import table_head, table_row
 
@@ -85,6 +87,8 @@ def _scanned(case: Case, methods: tuple[str, ...]) -> tuple[list[Evidence], Verd
 
 
 def _rows(of: Placed, data: Path, methods: tuple[str, ...]) -> Iterator[str]:
+    if load_split(of.subject.dataset, data) is None:  # then only some of the stamped pictures would be left
+        raise SamplesError(f"{data}: expected {of.subject.dataset} there, whose test pictures scan and repair get")
     case, truths = make_case(of, parted(of, SAMPLES, data)), truth_of(of.place)
     evidence, verdict = _scanned(case, methods)
     named = (*verdict.targets, *verdict.suspects)
@@ -114,20 +118,24 @@ HEAD = ("model", "true targets", "named", "true triggers found (mask on it)", "b
 
 
 @click.command()
-@click.argument("zoo", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True, metavar="DIR")
+@zoo_argument
+@click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True, metavar="DIR",
+              help="Folder with mnist.npz, cifar10.npz, ...")  # fmt: skip
 @click.option("--only", metavar="PATTERN", multiple=True, default=PATTERNS, help="Only names like this; repeatable.")
 @click.option("--method", "methods", metavar="ID", multiple=True, help="Scan with this only, not all; repeatable.")
-def main(zoo: Path, data: Path, only: tuple[str, ...], methods: tuple[str, ...]) -> None:
+@click.pass_context
+def main(context: click.Context, /, zoo: Path, data: Path, only: tuple[str, ...], methods: tuple[str, ...]) -> None:
     """Print a table of the models of ZOO that have several triggers, several targets, or a trigger of one pixel."""
-    click.echo(table_head(HEAD))
-    for pattern in only:
-        for of in placed(zoo, ("fit", "calibrate"), pattern):
+    with exits(context):
+        plan(ScanOptions(detectors=methods))  # refuses a method that there is not, before the first model
+        found = [of for pattern in only for of in placed(zoo, ("fit", "calibrate"), pattern)]
+        click.echo(table_head(HEAD))
+        for of in found:
             try:
                 for row in _rows(of, data, methods):
                     click.echo(row)
             except OnnxrayError as error:
-                click.echo(table_row((of.subject.name, one_line(error, 200))))
+                click.echo(table_row((of.subject.name, *["-"] * (len(HEAD) - 2), one_line(error, 200))))
 
 
 if __name__ == "__main__":
