@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, fx
 
-from ...converters.twin import Twin
+from ...converters.twin import Twin, in_batches, logits_of
 
 __all__ = ["Hooked", "along_channels"]
 
@@ -24,7 +23,7 @@ class Hooked(fx.Interpreter):
         """
         super().__init__(twin.network)
         self.extra_traceback = False
-        self._twin = twin
+        self._batch = twin.batch
         self._at = {twin.tensors[name].name: hook for name, hook in hooks.items()}
 
     def run_node(self, n: fx.Node) -> Any:
@@ -33,13 +32,8 @@ class Hooked(fx.Interpreter):
         return self._at[n.name](value) if n.name in self._at else value
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """As the twin's, (N, K), for at most its batch."""
-        rows, batch = len(inputs), self._twin.batch
-        if batch and rows < batch:
-            inputs = torch.cat([inputs, inputs[-1:].expand(batch - rows, *inputs.shape[1:])])
-        (logits,) = self.run(inputs)
-        logits = logits.reshape(len(inputs), -1)[:rows]
-        return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
+        """As the twin's, (N, K)."""
+        return in_batches(lambda part: logits_of(self.run(part)[0], len(part)), inputs, self._batch)
 
 
 def along_channels(values: Tensor, like: Tensor, spatial: bool) -> Tensor:
