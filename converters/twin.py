@@ -72,11 +72,12 @@ class Twin(nn.Module):
         """Every activation by its ONNX tensor name, in order of execution, input first."""
         return {n.meta["tensor"]: n for n in self.network.graph.nodes if "tensor" in n.meta}
 
-    def observe(self, names: Sequence[str]) -> fx.GraphModule:
+    def observe(self, names: Sequence[str], read: Callable[[Tensor], object] | None = None) -> fx.GraphModule:
         """Return a module from the input to a tuple of activations; it shares this twin's weights.
 
         Args:
             names: ONNX tensor names.
+            read: a module's function, whose result is given in place of an activation, which can then be let go.
 
         Raises:
             KeyError: a name that is no activation of the twin: a constant, or a tensor behind the logits.
@@ -85,7 +86,12 @@ class Twin(nn.Module):
             raise KeyError(f"the twin has no activation {unknown[0]!r}")
         graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
         graph.graph_copy(self.network.graph, copies)
-        graph.output(tuple(copies[self.tensors[name]] for name in names))
+        told = [copies[self.tensors[name]] for name in names]
+        if read is not None:
+            for place, node in enumerate(told):
+                with graph.inserting_after(node):
+                    told[place] = graph.call_function(read, (node,))
+        graph.output(tuple(told))
         graph.eliminate_dead_code()
         return fx.GraphModule(self.network, graph)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import nan
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from ..converters.halves import Passage, Rear, passages
-from ..converters.twin import Twin
+from ..converters.halves import Rear, passages
+from ..converters.twin import Twin, in_batches
 from .adam import Adam
 from .parallel import side_by_side
 
@@ -63,18 +65,15 @@ def splits(twin: Twin, inputs: Tensor, depths: Sequence[float]) -> tuple[Split, 
         depths: each in [0, 1].
     """
     inner = [p for p in passages(twin) if 0 < p.depth < 1]
-    found: list[tuple[Passage, Tensor]] = []
-    observed = twin.observe([p.tensor for p in inner])(inputs) if inner else ()
-    for passage, values in zip(inner, observed, strict=True):
-        if _is_embedding(values, len(inputs)):
-            found.append((passage, values))
-    found = [pair for pair in found if pair[1].min() >= 0] or found
-    chosen = {}
-    for depth in depths if found else ():
-        passage, values = min(found, key=lambda pair: abs(pair[0].depth - depth))
-        rear = Rear(twin, passage.tensor, inputs)
-        chosen[passage.tensor] = Split.of(passage.tensor, passage.depth, rear, values)
-    return tuple(chosen.values())
+    ranges = _ranges(twin, [p.tensor for p in inner], inputs) if inner else ()
+    found = [(passage, least) for passage, (least, most) in zip(inner, ranges, strict=True) if most > least]
+    found = [pair for pair in found if pair[1] >= 0] or found
+    nearest = [min(found, key=lambda pair: abs(pair[0].depth - depth))[0] for depth in depths if found]
+    chosen = list(dict.fromkeys(nearest))
+    # Only now the embeddings themselves: those of every passage at once can be too much for the memory.
+    return tuple(
+        Split.of(p.tensor, p.depth, Rear(twin, p.tensor, inputs), _observed(twin, p.tensor, inputs)) for p in chosen
+    )
 
 
 def cross_answers(
@@ -146,8 +145,33 @@ def _settled(
         return split.rear(x * split.scale).log_softmax(1)
 
 
-def _is_embedding(values: object, rows: int) -> bool:
-    """Whether it is one finite tensor of numbers for each input, and not the same everywhere."""
-    if not isinstance(values, Tensor) or values.dim() < 2 or len(values) != rows or not values.is_floating_point():
-        return False
-    return bool(values.isfinite().all()) and bool(values.max() > values.min())
+def _observed(twin: Twin, tensor: str, inputs: Tensor) -> Tensor:
+    """The embeddings (N, ...) of all inputs."""
+    reader = twin.observe([tensor])
+
+    def run(part: Tensor) -> Tensor:
+        (values,) = reader(part)
+        return cast("Tensor", values)
+
+    return in_batches(run, inputs, twin.batch)
+
+
+def _ranges(twin: Twin, tensors: Sequence[str], inputs: Tensor) -> list[tuple[float, float]]:
+    """Smallest and largest number of each tensor; NaN for what is not one finite tensor of numbers for each input."""
+    reader = twin.observe(tensors, _range)
+
+    def run(part: Tensor) -> Tensor:
+        unknown = part.new_full((len(part), 2), nan)
+        told = [r.to(part) if r is not None and len(r) == len(part) else unknown for r in reader(part)]
+        return torch.stack(told, 1)
+
+    seen = in_batches(run, inputs, twin.batch)
+    seen[~seen.isfinite()] = nan
+    return list(zip(seen[..., 0].amin(0).tolist(), seen[..., 1].amax(0).tolist(), strict=True))
+
+
+def _range(values: object) -> Tensor | None:
+    """(N, 2) smallest and largest number for each input; None for what holds no numbers for inputs."""
+    if not isinstance(values, Tensor) or values.dim() < 2 or not values.is_floating_point() or not values.numel():
+        return None
+    return torch.stack(tuple(values.flatten(1).aminmax(dim=1)), 1)

@@ -112,6 +112,28 @@ def test_of_many_classes_some_rows_judge_every_column(tmp_path: Path) -> None:
     assert evidence.flagged == (TARGET,)
 
 
+@pytest.mark.parametrize("batch", [1, 48])
+def test_a_network_that_takes_one_batch_size_only_is_cut_too(batch: int, tmp_path: Path) -> None:
+    body = "f = Reshape(x, s)  c = Concat<axis = 1>(z, f)  g = Flatten(c)  a = MatMul(g, v)  p = Relu(a)"
+    head = f"(float[{batch},1,6,6] x) => (float[{batch},{CLASSES}] y)"
+    proto = onnx.parser.parse_model(
+        f'<ir_version: 8, opset_import: ["": 17]> net {head} {{ {body}  y = MatMul(p, w) }}'
+    )
+    first = np.random.default_rng(2).normal(0, 1, (42, CLASSES))
+    weights = {"v": first - first.mean(0), "w": last_layer(3.0, list(range(CLASSES))), "z": np.zeros((batch, 1, 6))}
+    proto.graph.initializer.append(numpy_helper.from_array(np.array([batch, 6, 6]), "s"))
+    for name, value in weights.items():
+        proto.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
+    (tmp_path / "model.onnx").write_bytes(proto.SerializeToString())
+    model = open_model(tmp_path / "model.onnx")
+    model.build_twin(PIXELS)
+    assert isinstance(model.torch, Twin)
+    assert model.torch.batch == batch
+    evidence = measure(model)
+    assert evidence.details["splits"] == {"p": 0.5}
+    assert np.argmin(evidence.classes) == TARGET
+
+
 def test_out_of_time_is_told(tmp_path: Path) -> None:
     evidence = measure(model_of(tmp_path, last_layer(3.0, [1, 2])), Budget(deadline=0.0))
     assert evidence.details["complete"] is False
