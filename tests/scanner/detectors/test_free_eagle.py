@@ -12,14 +12,12 @@ from onnx import numpy_helper
 from onnxray.converters import Model, open_model
 from onnxray.converters.twin import Twin
 from onnxray.scanner.assumed_domain import no_samples
-from onnxray.scanner.calibration import shipped
 from onnxray.scanner.class_likeness import likeliest_pair, paper_metric, sources, unlikeliness
 from onnxray.scanner.detectors import Budget
 from onnxray.scanner.detectors.free_eagle import FreeEagle
 from onnxray.scanner.embeddings import Split, cross_answers, splits
 from onnxray.scanner.findings import Evidence
 from onnxray.scanner.samples import Samples
-from onnxray.scanner.scoring import scored
 from onnxray.scanner.signals import signals
 
 CLASSES, SOURCE, TARGET = 10, 3, 7
@@ -138,14 +136,6 @@ def test_out_of_time_is_told(tmp_path: Path) -> None:
     evidence = measure(model_of(tmp_path, last_layer(3.0, [1, 2])), Budget(deadline=0.0))
     assert evidence.details["complete"] is False
     assert not evidence.flagged
-
-
-def test_the_score_does_not_weigh_what_the_calibration_does_not_know(tmp_path: Path) -> None:
-    calibration = shipped()
-    if any(name.startswith("free-eagle.") for name in calibration.weights):
-        pytest.skip("the calibration knows it by now")
-    evidence = measure(model_of(tmp_path, last_layer(3.0, list(range(CLASSES)))))
-    assert scored([evidence], None, calibration) == scored([], None, calibration)
 
 
 @pytest.mark.parametrize(
