@@ -33,8 +33,9 @@ class PairSearch(Detector):
     to the others, so that a search for one trigger for all pictures does not meet it. Here the smallest trigger is
     searched for every pair of classes, with the pictures of the source alone. Some pairs are near by nature (a 4 and a
     9): small networks that were trained on the clean pictures are searched the same way, and three quarters of what is
-    small in them is taken off. A class counts by its smallest pair. It never convicts: there are a dozen pictures of a
-    source at best, too few to judge a trigger on others, so that it nominates.
+    small in them is taken off; nothing where the pictures are too few or too large to train any. A class counts by its
+    smallest pair. It never convicts: there are a dozen pictures of a source at best, too few to judge a trigger on
+    others, so that it nominates.
 
     Assumes: gradients; four pictures or more of most classes; at most ``exhaustive`` classes, as their pairs grow with
     the square.
