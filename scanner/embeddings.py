@@ -19,6 +19,7 @@ __all__ = ["Split", "cross_answers", "splits"]
 
 Logits = Callable[[Tensor], Tensor]
 BETAS = (0.9, 0.999)
+ROOM = 2**22  # numbers in the embeddings of a pass: a large network's rear holds several times as many in each layer
 LEAST = 0.05  # of the mean size of an activation: the least that any channel's is taken to be
 
 
@@ -96,7 +97,7 @@ def cross_answers(
         restarts: embeddings of each class, which differ in their start.
         steps, lr: of Adam, in units of the split's scale.
         decay: what an embedding's size costs, in the same units.
-        passes: embeddings in a forward pass.
+        passes: most embeddings in a forward pass; fewer of large ones.
         seed: of the starts.
         keep_going: told the fraction done; False ends it.
 
@@ -108,7 +109,8 @@ def cross_answers(
     units = torch.rand(len(rows) * restarts, *split.shape, generator=random).to(rows.device, split.scale.dtype)
     least, most = (torch.nan_to_num(bound / split.scale) for bound in (split.least, split.most))
     start = torch.maximum(least, least.clamp_min(-1) + units * (1 - least.clamp_min(-1)))
-    parts = list(_parts(start, rows.repeat_interleave(restarts), passes))
+    together = max(4, min(passes, ROOM // max(1, start[0].numel())))
+    parts = list(_parts(start, rows.repeat_interleave(restarts), together))
     done = 0
 
     def settle(part: tuple[Tensor, Tensor]) -> Tensor | None:

@@ -55,11 +55,13 @@ class FreeEagle(Detector):
     lr: float = 0.03
     decay: float = 0.005
     rate: float = NOMINATION
-    rows: int = 50
+    exhaustive: int = 50
+    rows: int = 20
 
     def __post_init__(self) -> None:
         """Refuse options under which nothing could be found; raises ValueError."""
-        require_between(self, {"depth": 0.0, "restarts": 1, "steps": 1, "decay": 0.0, "rate": 0.0001, "rows": 10}, {})
+        require_between(self, {"depth": 0.0, "restarts": 1, "steps": 1, "decay": 0.0, "rate": 0.0001}, {})
+        require_between(self, {"rows": 10, "exhaustive": self.rows}, {})
         require_between(self, {}, {"depth": 1.0, "restarts": 1000, "steps": 100_000, "decay": 10.0, "rate": 0.5})
         if not 0 < self.lr < inf:
             raise ValueError(f"expected a finite lr above 0, got {self.lr}")
@@ -129,7 +131,8 @@ class FreeEagle(Detector):
         from ..embeddings import cross_answers
 
         matrices = np.full((max(1, len(cuts)), classes, classes), np.nan)
-        rows = np.random.default_rng(budget.seed).permutation(classes)[: self.rows if classes > self.rows else classes]
+        few = classes <= self.exhaustive
+        rows = np.random.default_rng(budget.seed).permutation(classes)[: classes if few else self.rows]
         for number, split in enumerate(cuts):
 
             def keep_going(fraction: float, number: int = number) -> bool:
@@ -137,7 +140,8 @@ class FreeEagle(Detector):
                 return not budget.spent
 
             found = cross_answers(
-                split, torch.from_numpy(rows).to(budget.device), restarts=self.restarts, steps=self.steps, lr=self.lr,
+                split, torch.from_numpy(rows).to(budget.device), restarts=self.restarts if few else 1, steps=self.steps,
+                lr=self.lr,
                 decay=self.decay, seed=budget.seed, keep_going=keep_going,
             )  # fmt: skip
             if found is None:

@@ -82,7 +82,9 @@ class PairSearch(Detector):
         order = [int(c) for c in np.argsort(sizes) if np.isfinite(index[c])]
         strongest = float(index[order[0]]) if order else float("nan")
         limit = cut(len(order), self.rate) if order else None
-        small = sizes * self.effect <= 1
+        small = sizes * self.effect <= (
+            0 if budget.spent else 1
+        )  # half of what is near by nature accuses 4 of being a 9
         yield Evidence(
             detector="pair-search",
             classes=tuple(sizes.tolist()),
