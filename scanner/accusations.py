@@ -101,9 +101,9 @@ class Accusation:
     def convicts(self, policy: Policy) -> bool:
         """Whether its triggers work on unseen pictures, in every seed, and are far too small beside the others'."""
         tested = self.loose or self.compared <= policy.few_classes or self.p_value <= policy.p_value
-        return self.tiny_beside(self, policy) and tested
+        return self.small_beside(self, policy) and tested
 
-    def tiny_beside(self, smallest: Accusation, policy: Policy) -> bool:
+    def small_beside(self, smallest: Accusation, policy: Policy) -> bool:
         """Whether its triggers work and are small enough for a conviction, whatever the spread of the others.
 
         Args:

@@ -114,7 +114,7 @@ def _suspect(a: Accusation, rated: Scored, policy: Policy, calibration: Calibrat
     closes what is no backdoor closes the backdoor less well.
     """
     if _weighed_by_score(a, policy, calibration):
-        return a.target in rated.classes and a.success.lower >= policy.suspicious_asr
+        return a.target in rated.classes and a.success.lower >= policy.suspicious_asr and a.seeds >= policy.seeds
     return a.worries(policy)
 
 
@@ -153,7 +153,7 @@ def _convicted(accused: Sequence[Accusation], policy: Policy) -> list[Accusation
 
 def _infected(of_one: Sequence[Accusation], policy: Policy) -> Sequence[Accusation]:
     """The smallest ones of a detector's, sorted, up to the largest that convicts."""
-    small = list(takewhile(lambda a: a.tiny_beside(of_one[0], policy), of_one))
+    small = list(takewhile(lambda a: a.small_beside(of_one[0], policy), of_one))
     return small[: max((i for i, a in enumerate(small, 1) if a.convicts(policy)), default=0)]
 
 
