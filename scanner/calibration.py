@@ -120,12 +120,12 @@ class Calibration:
         if not known:
             return Scored(self._curve("nominated", self.offset))
         totals = self._totals(known)
-        target = max(range(len(totals)), key=lambda c: totals[c])
+        order = sorted(range(len(totals)), key=lambda c: -totals[c])
+        target = order[0]
         kind = self.kind(known)
         score = self._curve(kind, totals[target])
         parts = tuple(sorted(self._parts(known, target), key=lambda part: -part[1]))
         level = self.levels[kind]
-        order = sorted(range(len(totals)), key=lambda c: -totals[c])
         named = tuple(c for c in order if self._curve(kind, totals[c]) >= level.suspicious)
         return Scored(score, score >= level.suspicious, score >= level.convicting, target, parts, kind, named)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .findings import Evaluation, Evidence
 from .outliers import anomaly_index, p_value
 
-__all__ = ["MOST", "Signals", "signals"]
+__all__ = ["MOST", "NATURE", "Signals", "signals"]
 
 Signals = Mapping[str, tuple[float, ...]]
 """Name -> one value for each class; NaN where it was not measured. More is more suspicious, 0 is unsuspicious."""

@@ -140,9 +140,8 @@ class FreeEagle(Detector):
                 return not budget.spent
 
             found = cross_answers(
-                split, torch.from_numpy(rows).to(budget.device), restarts=self.restarts if few else 1, steps=self.steps,
-                lr=self.lr,
-                decay=self.decay, seed=budget.seed, keep_going=keep_going,
+                split, torch.from_numpy(rows).to(budget.device), restarts=self.restarts if few else 1,
+                steps=self.steps, lr=self.lr, decay=self.decay, seed=budget.seed, keep_going=keep_going,
             )  # fmt: skip
             if found is None:
                 return np.full_like(matrices, np.nan), False

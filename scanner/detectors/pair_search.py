@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..findings import Evidence
 from ..outliers import anomaly_index, cut, extremity, p_value
+from ..signals import NATURE
 from . import Budget, Detector, Needs, require_between
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class PairSearch(Detector):
     effect: float = 4.0
     rate: float = 0.1
     exhaustive: int = 20
-    nature: float = 0.75
+    nature: float = NATURE
 
     def __post_init__(self) -> None:
         """Refuse options under which nothing could be found; raises ValueError."""
@@ -67,24 +68,20 @@ class PairSearch(Detector):
 
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
         """Yield one Evidence: each class's smallest pair that leads to it, as a share of the median pair."""
-        from ..victims import question
-
         if samples is None:
             raise ValueError("pair-search expected samples, got None")
         started = monotonic()
-        logits, victims = question(model, samples, budget.device)
         few = model.classes <= self.exhaustive
-        images = victims.images if budget.surrogates is None else budget.surrogates.images
-        pairs = self._pairs(logits, images, model.classes, self.seeds, budget) if few else None
+        pairs = self._of_model(model, samples, budget) if few else None
         near = _near(pairs, self._natural(budget) if few else None, self.nature, model.classes)
         sizes = _smallest(near)
         index = anomaly_index(np.log(sizes))
         order = [int(c) for c in np.argsort(sizes) if np.isfinite(index[c])]
         strongest = float(index[order[0]]) if order else float("nan")
         limit = cut(len(order), self.rate) if order else None
-        small = sizes * self.effect <= (
-            0 if budget.spent else 1
-        )  # half of what is near by nature accuses 4 of being a 9
+        complete = not budget.spent
+        # Half of what is near by nature would accuse a 4 of being a 9.
+        small = (sizes * self.effect <= 1) & complete
         yield Evidence(
             detector="pair-search",
             classes=tuple(sizes.tolist()),
@@ -98,12 +95,21 @@ class PairSearch(Detector):
                 "anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in index],
                 "cut": limit,
                 "pairs": _told(near, pairs),
-                "complete": not budget.spent,
+                "complete": complete,
                 "too_many_classes": not few,
                 "optimised_on": len(samples),
             },
             maps=_maps(near, pairs),
         )
+
+    def _of_model(self, model: Model, samples: Samples, budget: Budget) -> Pairs:
+        """The model's pairs, with all pictures that the surrogates know where there are any."""
+        import torch
+
+        known = budget.surrogates
+        images = torch.from_numpy(samples.images).to(budget.device) if known is None else known.images
+        twin = model.torch
+        return self._pairs(lambda x: twin(samples.domain.to_input(x)), images, model.classes, self.seeds, budget)
 
     def _pairs(self, logits: Logits, images: Tensor, classes: int, seeds: int, budget: Budget) -> Pairs:
         from ..pair_sizes import PairSettings, pair_sizes

@@ -48,9 +48,7 @@ def pictures(each: int) -> tuple[np.ndarray, np.ndarray]:
 def measure(shortcut: float, budget: Budget | None = None, each: int = 8, **options: Any) -> Evidence:
     samples = Samples(*pictures(each), InputDomain("[0, 1]", "NCHW", 1, SIZE, SIZE))
     logits = network(shortcut)
-    model: Any = SimpleNamespace(
-        torch=logits, classes=CLASSES, predict=lambda x: logits(torch.from_numpy(x)).argmax(1).numpy()
-    )
+    model: Any = SimpleNamespace(torch=logits, classes=CLASSES)
     (evidence,) = PairSearch(**options).run(model, samples, budget or Budget())
     return evidence
 
