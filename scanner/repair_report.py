@@ -12,8 +12,9 @@ from .findings import Evaluation, Verdict
 
 if TYPE_CHECKING:
     from ..converters import ModelFacts
+    from .triggers import Trigger
 
-__all__ = ["CLOSES", "Attempt", "RepairOptions", "RepairReport"]
+__all__ = ["CLOSES", "Attack", "Attempt", "RepairOptions", "RepairReport", "worst_attacks"]
 
 CLOSES = "This closes the triggers that were found; that there is no other cannot be proven."
 
@@ -102,3 +103,38 @@ class RepairReport:
     reason: str
     notes: tuple[str, ...]
     options: RepairOptions
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What is left of one attack: the strongest of its triggers before the repair, and the strongest after it.
+
+    Attributes:
+        target: the class that its triggers cause; None for those that move every class to one of its own.
+        triggers: how many of them were judged.
+        before, after: the highest attack success among them in [0, 1], not always of the same trigger.
+    """
+
+    target: int | None
+    triggers: int
+    before: float
+    after: float
+
+
+def worst_attacks(before: Evaluation, after: Evaluation) -> list[Attack]:
+    """One attack for each target class, and one for the triggers that move every class; in the order of the triggers.
+
+    Args:
+        before, after: of the same triggers in the same order.
+    """
+    groups: dict[int | None, list[tuple[float, float]]] = {}
+    for (trigger, one), (_, two) in zip(before.attack_success, after.attack_success, strict=True):
+        groups.setdefault(_aim(trigger), []).append((one.value, two.value))
+    return [
+        Attack(target, len(rates), max(one for one, _ in rates), max(two for _, two in rates))
+        for target, rates in groups.items()
+    ]
+
+
+def _aim(trigger: Trigger) -> int | None:
+    return trigger.target if trigger.mapping is None else None

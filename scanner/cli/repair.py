@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,8 +133,9 @@ def _text(report: RepairReport) -> str:
         lines.append("")
     if report.out is None or report.after is None:
         return "\n".join([*lines, f"not repaired: {report.reason}; nothing was written", *report.notes])
-    lines.append(f"{'held-out samples'.ljust(24)} {'before':>8} {'after':>8}")
-    lines += [f"{name.ljust(24)} {one:>8} {two:>8}" for name, one, two in _rows(report.before, report.after)]
+    rows = [("held-out samples", "before", "after"), *_rows(report.before, report.after)]
+    width = max(24, *(len(name) for name, _, _ in rows))
+    lines += [f"{name.ljust(width)} {one:>8} {two:>8}" for name, one, two in rows]
     weights = f"{sum(report.edited.values())} elements of {len(report.edited)} weights"
     done = f"{report.added} nodes added" if report.added else weights
     lines += ["", f"written {one_line(report.out)} by {report.method}: {done}", *report.notes]
@@ -150,11 +152,14 @@ def _attempt(attempt: Attempt) -> str:
     return f"{name} {found}{attempt.problem or attempt.note}{rescan} ({attempt.seconds:.0f} s)"
 
 
-def _rows(before: Evaluation, after: Evaluation) -> list[tuple[str, str, str]]:
-    rows = [("clean accuracy", f"{before.clean_accuracy.value:.1%}", f"{after.clean_accuracy.value:.1%}")]
-    for (trigger, one), (_, two) in zip(before.attack_success, after.attack_success, strict=True):
-        rows.append((f"attack on class {trigger.target}", f"{one.value:.1%}", f"{two.value:.1%}"))
-    return rows
+def _rows(before: Evaluation, after: Evaluation) -> Iterator[tuple[str, str, str]]:
+    from ..repair_report import worst_attacks
+
+    yield "clean accuracy", f"{before.clean_accuracy.value:.1%}", f"{after.clean_accuracy.value:.1%}"
+    for attack in worst_attacks(before, after):
+        what = "attack that moves every class" if attack.target is None else f"attack on class {attack.target}"
+        several = f" (worst of {attack.triggers} triggers)" if attack.triggers > 1 else ""
+        yield f"{what}{several}", f"{attack.before:.1%}", f"{attack.after:.1%}"
 
 
 def _json(report: RepairReport) -> str:

@@ -68,9 +68,14 @@ def _changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) 
         "clean accuracy", before["clean_accuracy"], after["clean_accuracy"] if after else None, "high is good"
     )
     rates = [a["rate"] for a in after["attacks"]] if after else []
+    groups: dict[int, list[int]] = {}
     for place, attack in enumerate(before["attacks"]):
-        rate = rates[place] if place < len(rates) else None
-        yield _change(f"attack on class {attack['target']}", attack["rate"], rate, "low is good")
+        groups.setdefault(attack["target"], []).append(place)
+    for target, places in groups.items():
+        worst = max(before["attacks"][place]["rate"] for place in places)
+        left = max((rates[place] for place in places if place < len(rates)), default=None)
+        several = f" (worst of {len(places)} triggers)" if len(places) > 1 else ""
+        yield _change(f"attack on class {target}{several}", worst, left, "low is good")
 
 
 def _change(name: str, before: float, after: float | None, wanted: str) -> Change:

@@ -9,9 +9,11 @@ from click.testing import CliRunner, Result
 from onnxray.models.bundled_files import bundled
 from onnxray.scanner.catalog import inventory
 from onnxray.scanner.cli.commands import main
-from onnxray.scanner.findings import Label, Verdict
+from onnxray.scanner.cli.repair import _rows
+from onnxray.scanner.findings import Evaluation, Label, Rate, Verdict
 from onnxray.scanner.repair_bench import Bench
 from onnxray.scanner.store import Store
+from onnxray.scanner.triggers import Trigger
 
 MODEL, DATA = str(bundled("trojaned.onnx")), str(bundled("samples.npz"))
 
@@ -42,6 +44,24 @@ def test_a_repair_tells_before_and_after(trigger: str, tmp_path: Path) -> None:
     assert "attack on class 7" in result.output
     assert "cannot be proven" in result.output
     assert Path(out).is_file()
+
+
+def test_each_class_has_one_line_with_the_worst_of_its_triggers() -> None:
+    flat = np.zeros((2, 2), np.float32)
+    seven, two = (Trigger(target, flat, flat[None]) for target in (7, 2))
+    shift = Trigger(7, flat, flat[None], mapping=(7, 0, 1))
+    triggers = (seven, two, seven, shift, seven)
+
+    def judged(*hits: int) -> Evaluation:
+        rates = (Rate(hit, 100) for hit in hits)
+        return Evaluation(Rate(95, 100), tuple(zip(triggers, rates, strict=True)), 100, "cpu")
+
+    assert list(_rows(judged(90, 80, 99, 85, 95), judged(1, 2, 3, 4, 5))) == [
+        ("clean accuracy", "95.0%", "95.0%"),
+        ("attack on class 7 (worst of 3 triggers)", "99.0%", "5.0%"),
+        ("attack on class 2", "80.0%", "2.0%"),
+        ("attack that moves every class", "85.0%", "4.0%"),
+    ]
 
 
 def test_a_repair_that_fails_exits_with_1_and_writes_nothing(trigger: str, tmp_path: Path) -> None:

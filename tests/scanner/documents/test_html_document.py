@@ -246,6 +246,10 @@ def test_a_repair_is_told_before_and_after(backdoored: Report, answer: Any) -> N
     assert "A scan of the result with a fresh seed says: clean." in page.text
     assert "attack on class 7 (low is good) 100.0% 3.4%" in page.text
     assert "unlearn, round 1 3 passes clean" in page.text
+    again = {side: {**REPAIR[side], "attacks": [*REPAIR[side]["attacks"], {"target": 7, "rate": rate}]}
+             for side, rate in (("before", 0.5), ("after", 0.25))}  # fmt: skip
+    twice = Page(rendered([answer(backdoored, repair=REPAIR | again)]))
+    assert "attack on class 7 (worst of 2 triggers) (low is good) 100.0% 25.0%" in twice.text
     assert "that there is no other cannot be proven" in page.text
     kept = {**REPAIR["attempts"][1], "round": 2, "rescan": "suspicious", "evaluation": REPAIR["after"]}
     worse = {**REPAIR["attempts"][1], "round": 3, "rescan": "inconclusive"}
