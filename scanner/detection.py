@@ -99,6 +99,9 @@ def detect(
         except Exception as error:  # noqa: BLE001 - one method's end is a failure to be told, not the end of the scan
             ledger.failed(name, f"{type(error).__name__}: {one_line(error, 300)}", format_exc())
             continue
+        if idle := _idle(measured):
+            ledger.skip(name, idle, due=False)
+            continue
         evidence += measured
         late = any(e.details.get("complete") is False for e in measured)
         ledger.check(name, "was stopped by --max-seconds before it had finished" if late else None)
@@ -121,6 +124,12 @@ def resolve_device(device: str) -> str:
     if device == "cuda" and not usable:
         raise OptionError("device cuda was asked for, but torch finds no usable CUDA device; use --device cpu")
     return device
+
+
+def _idle(measured: Sequence[Evidence]) -> str:
+    """Why a method had nothing to look at, as it tells itself; "" where it had."""
+    told = [str(e.details.get("not_checked") or "") for e in measured]
+    return told[0] if told and all(told) else ""
 
 
 def _surrogates(model: Model, samples: Samples | None, seed: int, device: str) -> Surrogates | None:

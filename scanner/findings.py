@@ -151,10 +151,15 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A check that was due and could not be run, and why; it forbids the verdict "clean" as a failure does."""
+    """A check that could not be run, and why; where it was due that forbids the verdict "clean" as a failure does.
+
+    ``due``: not where a method is not made for this kind of model, or found nothing in it that it could look at: what
+    the others say stands.
+    """
 
     check: str
     why: str
+    due: bool = True
 
 
 @dataclass(frozen=True)

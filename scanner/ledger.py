@@ -44,9 +44,9 @@ class Ledger:
         else:
             self.ran.append(check)
 
-    def skip(self, check: str, why: str) -> None:
-        """Note a check that was due and could not be run."""
-        self.skipped.append(Skipped(check, why))
+    def skip(self, check: str, why: str, due: bool = True) -> None:
+        """Note a check that could not be run, and whether it was due (see ``Skipped``)."""
+        self.skipped.append(Skipped(check, why, due))
 
     def failed(self, check: str, why: str, trace: str = "") -> None:
         """Note a check that was due and broke, with the traceback if there is one."""

@@ -178,7 +178,7 @@ def _charges(a: Accusation, policy: Policy) -> Iterator[Reason]:
 
 def _unchecked(skipped: Sequence[Skipped], failures: Sequence[Failure]) -> Iterator[Reason]:
     yield from (("check-failed", f"{failure.check}: {failure.why}") for failure in failures)
-    yield from (("check-skipped", f"{skip.check}: {skip.why}") for skip in skipped)
+    yield from (("check-skipped", f"{skip.check}: {skip.why}") for skip in skipped if skip.due)
 
 
 def _unjudged(

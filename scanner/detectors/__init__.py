@@ -76,6 +76,9 @@ class Detector(ABC):
     A method that ``nominates`` recovers no trigger: it runs first, and the classes that it flags are searched and
     judged by those that do. It should flag classes of very few clean models (see ``NOMINATION``).
 
+    A method that is not made for the kind of model, or finds nothing in it to look at, yields Evidence with the reason
+    as ``not_checked`` among its details: the report then tells it as not checked, which does not forbid "clean".
+
     A method that is ``on_request`` costs much for what it sees, and runs only where it was asked for by name.
     """
 

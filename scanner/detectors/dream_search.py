@@ -95,6 +95,7 @@ class DreamSearch(Detector):
                 "complete": not budget.spent,
                 "domain": domain.name,
                 "too_many_classes": not few,
+                "not_checked": "" if few else f"takes up to {self.exhaustive} classes, and there are {model.classes}",
             },
         )
 

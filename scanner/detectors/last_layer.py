@@ -64,6 +64,7 @@ class LastLayer(Detector):
                 "anomaly_index": [round(float(v), 3) if isfinite(v) else None for v in index],
                 "cut": cut(compared, self.rate),
                 "layer_found": compared > 0,
+                "not_checked": "" if compared else "no last layer with constant weights, a row of them for each class",
             },
             large=True,
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FEATURES = ("sparse", "smooth", "persistent")
 BLOCK = 128  # classes whose maps are held at once
+NOTHING = "needs three classes or more whose heatmaps differ; where no gradient reaches the pixels there are none"
 MASKED = 0.2  # share of void heatmaps from which a class's gradient is called masked
 
 
@@ -91,6 +92,7 @@ class NeuronInspect(Detector):
                 **{name: [float(v) for v in values] for name, values in zip(FEATURES, features, strict=True)},
                 "gradient_masked": [c for c in range(model.classes) if void[c] > MASKED],
                 "complete": compared > 0 or not budget.spent,
+                "not_checked": "" if compared or budget.spent else NOTHING,
                 "pictures": len(looked),
             },
             maps=self._maps(model, looked, order[0], budget) if order else {},

@@ -97,6 +97,7 @@ class PairSearch(Detector):
                 "pairs": _told(near, pairs),
                 "complete": complete,
                 "too_many_classes": not few,
+                "not_checked": "" if few else f"takes up to {self.exhaustive} classes, and there are {model.classes}",
                 "optimised_on": len(samples),
             },
             maps=_maps(near, pairs),

@@ -56,7 +56,8 @@ class ShiftSearch(Detector):
         if samples is None:
             raise ValueError("shift-search expected samples, got None")
         started = monotonic()
-        found = self._search(model, samples, budget) if model.classes <= MANY else []
+        few = model.classes <= MANY
+        found = self._search(model, samples, budget) if few else []
         triggers = [self._trigger(shift, seed) for seed, shift in found]
         size = min((t.fraction for t in triggers), default=float("nan"))
         small = size <= self.share
@@ -73,6 +74,7 @@ class ShiftSearch(Detector):
                 "search_success": [round(t.search_asr, 3) for t in triggers],
                 "seeds": self.seeds,
                 "optimised_on": len(samples),
+                "not_checked": "" if few else f"takes up to {MANY} classes, and there are {model.classes}",
             },
             whole=True,
         )

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import nan
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from onnxray.scanner.config import ScanOptions
 from onnxray.scanner.detection import detect, plan, resolve_device
 from onnxray.scanner.detectors import Budget, Detector, Needs
 from onnxray.scanner.errors import OptionError
-from onnxray.scanner.findings import Evidence
+from onnxray.scanner.findings import Evidence, Skipped
 from onnxray.scanner.ledger import Ledger
 
 MODEL: Any = SimpleNamespace(classes=3)
@@ -73,6 +74,22 @@ def test_a_detector_that_breaks_is_a_failure_in_one_line(error: type[Exception])
 def test_ctrl_c_is_not_a_failure() -> None:
     with pytest.raises(KeyboardInterrupt):
         run(Fake(error=KeyboardInterrupt))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idle(Fake):
+    """Finds nothing that it could look at."""
+
+    def run(self, model: Any, samples: Any, budget: Budget) -> Iterator[Evidence]:
+        yield Evidence("fake", (nan, nan, nan), "size", details={"not_checked": "made for pairs", "complete": False})
+
+
+def test_a_detector_that_had_nothing_to_look_at_is_not_told_as_checked() -> None:
+    evidence, ledger = run(Idle())
+    assert not evidence
+    assert ledger.skipped == [Skipped("fake", "made for pairs", due=False)]
+    assert not ledger.ran
+    assert not ledger.failures
 
 
 def test_a_detector_that_ran_out_of_time_has_failed_and_its_evidence_is_kept() -> None:

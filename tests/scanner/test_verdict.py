@@ -167,6 +167,16 @@ def test_what_could_not_be_checked_is_never_clean() -> None:
     assert label(evidence, replace(evaluation, clean_accuracy=Rate(16, 100))) is Label.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("size", [0.01, 0.09])
+def test_a_method_that_is_not_made_for_such_a_model_changes_no_verdict(size: float) -> None:
+    evidence, evaluation = case(size)
+    usual = decide([evidence], evaluation, [], [])
+    other = [Skipped("pair-search", "takes up to 20 classes, and there are 43", due=False)]
+    assert decide([evidence], evaluation, other, []) == usual
+    assert usual.label is (Label.CLEAN if size > 0.05 else Label.BACKDOORED)
+    assert decide([], evaluation, other, []).label is Label.INCONCLUSIVE
+
+
 def test_a_method_that_only_measures_cannot_acquit() -> None:
     measured = Evidence("noise", (0.1,) * 10, "share of noise inputs", flagged=(3,))
     _, evaluation = case(0.09)

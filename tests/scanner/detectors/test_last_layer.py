@@ -63,4 +63,6 @@ def test_without_such_a_layer_nothing_is_said() -> None:
     evidence = measure(rows(2.0), classes=7)  # the layer has ten rows
     assert (evidence.flagged, evidence.p_value, evidence.score) == ((), None, 0.0)
     assert evidence.details["layer_found"] is False
+    assert "no last layer" in str(evidence.details["not_checked"])
+    assert measure(rows(2.0)).details["not_checked"] == ""
     assert np.isnan(evidence.classes).all()

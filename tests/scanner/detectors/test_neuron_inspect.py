@@ -82,6 +82,8 @@ def test_no_gradient_at_all_flags_nothing() -> None:
     assert evidence.details["gradient_masked"] == list(range(CLASSES))
     assert (evidence.flagged, evidence.score, evidence.p_value, evidence.maps) == ((), 0.0, None, {})
     assert evidence.details["complete"]
+    assert "gradient" in str(evidence.details["not_checked"])
+    assert inspect(Network(20.0)).details["not_checked"] == ""
 
 
 @pytest.mark.parametrize("classes", [2, 3])

@@ -93,6 +93,8 @@ def test_too_many_classes_are_left_out_and_told() -> None:
     evidence = measure(60.0, exhaustive=5)
     assert np.isnan(evidence.classes).all()
     assert evidence.details["too_many_classes"] is True
+    assert "up to 5 classes" in str(evidence.details["not_checked"])
+    assert measure(60.0).details["not_checked"] == ""
     assert evidence.p_value is None
 
 

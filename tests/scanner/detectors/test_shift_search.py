@@ -87,6 +87,13 @@ def test_too_few_classes_with_pictures_are_not_searched() -> None:
     assert not evidence.triggers
 
 
+def test_very_many_classes_are_told_as_not_checked() -> None:
+    model, samples = subject(1.0)
+    model.classes = 101
+    (evidence,) = ShiftSearch().run(model, samples, Budget())
+    assert evidence.details["not_checked"] == "takes up to 100 classes, and there are 101"
+
+
 def test_success_is_counted_by_each_class_s_own_target() -> None:
     model, samples = subject(0.0)
     mask, pattern = np.zeros((SIZE, SIZE), np.float32), np.zeros((1, SIZE, SIZE), np.float32)
