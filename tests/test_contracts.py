@@ -16,14 +16,17 @@ from onnxray.converters import Model, open_model
 from onnxray.models.bundled_files import bundled
 from onnxray.scanner.detectors import Budget, Detector, Needs
 from onnxray.scanner.domain_search import find_domain
+from onnxray.scanner.errors import OptionError
 from onnxray.scanner.findings import Evidence
 from onnxray.scanner.images import load_images
-from onnxray.scanner.registry import plugins
+from onnxray.scanner.registry import build, plugins
+from onnxray.scanner.repairs import Repair
 from onnxray.scanner.reports import Format
 from onnxray.scanner.samples import Samples
 from onnxray.scanner.training_data import TrainingSet, pictures
 
 DETECTORS = plugins("onnxray.scanner.detectors", Detector)  # type: ignore[type-abstract]
+REPAIRS = plugins("onnxray.scanner.repairs", Repair)  # type: ignore[type-abstract]
 FORMATS = plugins("onnxray.scanner.reports", Format)  # type: ignore[type-abstract]
 QUICK: dict[str, Any] = {
     "steps": 10,
@@ -123,6 +126,21 @@ def test_a_detector_that_is_out_of_time_stops_and_says_so(plugin: type[Detector]
 @pytest.mark.parametrize("plugin", DETECTORS.values())
 def test_a_detector_that_needs_samples_says_how_many(plugin: type[Detector]) -> None:
     assert (plugin.min_samples > 0) == (Needs.SAMPLES in plugin.needs)
+
+
+def numeric_options() -> Iterator[tuple[str, str, str]]:
+    """Repair, option and type of every option that is a number."""
+    for name, repair in REPAIRS.items():
+        yield from ((name, f.name, str(f.type)) for f in fields(repair) if f.type in ("int", "float"))
+
+
+@pytest.mark.parametrize(("name", "option", "kind"), list(numeric_options()))
+def test_a_repair_refuses_options_under_which_it_would_do_nothing_or_never_end(
+    name: str, option: str, kind: str
+) -> None:
+    for value in (-1, 10**12, *((0,) if kind == "int" else (float("nan"), float("inf")))):
+        with pytest.raises(OptionError, match=rf"expected {option} of at (least|most) .*, got {value}"):
+            build(REPAIRS[name], {option: value})
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Flag, auto
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
+
+from ..bounds import require_between
 
 if TYPE_CHECKING:
     from ...converters import Model
@@ -91,17 +93,3 @@ class Detector(ABC):
     @abstractmethod
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
         """Measure the model with the optimisation half of the clean samples; never change the model."""
-
-
-def require_between(detector: Detector, least: Mapping[str, float], most: Mapping[str, float]) -> None:
-    """Refuse options outside their bounds, which are by name and themselves allowed.
-
-    Raises:
-        ValueError: naming the option, the bound and the value.
-    """
-    for name, bound in least.items():
-        if not getattr(detector, name) >= bound:
-            raise ValueError(f"expected {name} of at least {bound}, got {getattr(detector, name)}")
-    for name, bound in most.items():
-        if not getattr(detector, name) <= bound:
-            raise ValueError(f"expected {name} of at most {bound}, got {getattr(detector, name)}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..bounds import require_between
 from ..detectors import Budget
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..samples import Samples
     from ..triggers import Trigger
 
-__all__ = ["Budget", "Repair", "Repaired", "Requires"]
+__all__ = ["Budget", "Repair", "Repaired", "Requires", "require_between"]
 
 
 class Requires(Flag):
@@ -51,6 +52,8 @@ class Repaired:
 @dataclass(frozen=True, kw_only=True)
 class Repair(ABC):
     """The contract of a repair: a frozen dataclass whose fields are its options and whose docstring explains it.
+
+    Every option that is a number has bounds (``__post_init__``): what trains or clears nothing is refused, not run.
 
     ``rank`` is its place in the order in which ``--method auto`` tries them; those with 0 are left out.
     ``changes_answers`` is False for one that leaves every answer as it is and only flags inputs.

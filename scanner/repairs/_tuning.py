@@ -45,12 +45,14 @@ class Tuning:
         epochs: most passes over the samples.
         batch: samples in a step.
         rounds: draws of the samples in an epoch, which ends with a look at what it came to.
+        fading: whether ``lr`` falls evenly, to nothing after the last epoch: long steps forget, short ones settle.
     """
 
     lr: float
     epochs: int
     batch: int
     rounds: int = 1
+    fading: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +91,9 @@ def fine_tune(
     rng = np.random.default_rng(budget.seed)
     with _trained(model, twin, tuning, start or {}) as step:
         for epoch in range(1, tuning.epochs + 1):
+            left = (tuning.epochs - epoch + 1) / tuning.epochs if tuning.fading else 1.0
             for _ in range(tuning.rounds):
-                step(*draw(rng))
+                step(tuning.lr * left, *draw(rng))
             now = cost(twin)
             budget.progress(f"training, epoch {epoch}", epoch / tuning.epochs)
             lowest = min(lowest, now) if np.isfinite(now) else lowest
@@ -150,22 +153,28 @@ def released(model: Model, twin: Twin, start: Mapping[str, NDArray[Any]]) -> Ite
 @contextmanager
 def _trained(
     model: Model, twin: Twin, tuning: Tuning, start: Mapping[str, NDArray[Any]]
-) -> Iterator[Callable[[NDArray[np.float32], NDArray[np.float32]], None]]:
-    """A function that trains one round; the twin gets its weights back at the end."""
+) -> Iterator[Callable[[float, NDArray[np.float32], NDArray[np.float32]], None]]:
+    """A function that trains one round at a learning rate; the twin gets its weights back at the end."""
     import torch
 
     with released(model, twin, start) as weights:
         optimiser = torch.optim.SGD(weights, lr=tuning.lr, momentum=0.9)
-        yield lambda x, y: _round(twin, optimiser, twin.tensor_of(x), torch.from_numpy(y), tuning)
+
+        def step(lr: float, x: NDArray[np.float32], y: NDArray[np.float32]) -> None:
+            for group in optimiser.param_groups:
+                group["lr"] = lr
+            _round(twin, optimiser, twin.tensor_of(x), torch.from_numpy(y), tuning.batch)
+
+        yield step
 
 
-def _round(twin: Twin, optimiser: Any, inputs: Tensor, labels: Tensor, tuning: Tuning) -> None:
+def _round(twin: Twin, optimiser: Any, inputs: Tensor, labels: Tensor, batch: int) -> None:
     import torch
 
     labels = labels.to(inputs.device)
-    for start in range(0, len(inputs), tuning.batch):
+    for start in range(0, len(inputs), batch):
         loss = torch.nn.functional.cross_entropy(
-            twin(inputs[start : start + tuning.batch]).float(), labels[start : start + tuning.batch]
+            twin(inputs[start : start + batch]).float(), labels[start : start + batch]
         )
         optimiser.zero_grad()
         torch.autograd.backward(loss)

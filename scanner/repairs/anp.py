@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..errors import RepairError
-from . import Budget, Repair, Repaired, Requires
+from . import Budget, Repair, Repaired, Requires, require_between
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,6 +55,12 @@ class Anp(Repair):
     batch: int = 64
     threshold: float = 0.9
     tolerance: float = 0.015
+
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing would be done; raises ValueError."""
+        least = {"eps": 0, "alpha": 0, "lr": 1e-6, "iterations": 1, "batch": 1, "threshold": 0, "tolerance": 0}
+        most = {"eps": 1, "alpha": 1, "lr": 10, "iterations": 100_000, "batch": 100_000, "threshold": 1, "tolerance": 1}
+        require_between(self, least, most)
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""

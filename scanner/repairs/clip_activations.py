@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RepairError
-from . import Budget, Repair, Repaired, Requires
+from . import Budget, Repair, Repaired, Requires, require_between
 
 if TYPE_CHECKING:
     from ...converters import Model
@@ -45,6 +45,12 @@ class ClipActivations(Repair):
     cost: float = 0.5
     agreement: float = 0.98
     batch: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing would be done; raises ValueError."""
+        least = {"stages": 1, "epochs": 1, "lr": 1e-6, "cost": 0, "agreement": 0, "batch": 1}
+        most = {"stages": 1000, "epochs": 10_000, "lr": 10, "cost": 1e6, "agreement": 1, "batch": 100_000}
+        require_between(self, least, most)
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""

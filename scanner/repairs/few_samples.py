@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RepairError
-from . import Budget, Repair, Repaired, Requires
+from . import Budget, Repair, Repaired, Requires, require_between
 
 if TYPE_CHECKING:
     from ...converters import Model
@@ -47,6 +47,12 @@ class FewSamples(Repair):
     agreement: float = 0.97
     dead: float = 0.02
     most: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing would be done; raises ValueError."""
+        least = {"samples": 1, "u": 0, "weight": 0, "agreement": 0, "dead": 0, "most": 0.001}
+        most = {"samples": 10_000, "u": 1000, "weight": 1000, "agreement": 1, "dead": 1, "most": 1}
+        require_between(self, least, most)
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""

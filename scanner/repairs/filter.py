@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RepairError
-from . import Budget, Repair, Repaired, Requires
+from . import Budget, Repair, Repaired, Requires, require_between
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -47,6 +47,12 @@ class Filter(Repair):
     rank_by: Literal["activation", "change"] = "activation"
     false_positives: float = 0.05
 
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing would be done; raises ValueError."""
+        least = {"share": 1e-6, "false_positives": 1e-6}
+        most = {"share": 1, "false_positives": 0.5}
+        require_between(self, least, most)
+
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""
         from ...converters.last_hidden import find_last_hidden, hidden_session
@@ -71,9 +77,6 @@ class Filter(Repair):
             raise RepairError(f"{model.path}: a filter needs a trigger; give one with --trigger")
         if len(samples) < self.min_samples:
             raise RepairError(f"{model.path}: needs {self.min_samples} clean samples to work on, got {len(samples)}")
-        for name in ("share", "false_positives"):
-            if not 0 < getattr(self, name) < 1:
-                raise RepairError(f"filter.{name}: expected a number between 0 and 1, got {getattr(self, name):g}")
 
     def _column(self, session: Session, samples: Samples, trigger: Trigger) -> NDArray[np.float32]:
         """What averages the units that a trigger excites, (F,)."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import Budget, Repair, Repaired, Requires
+from . import Budget, Repair, Repaired, Requires, require_between
 
 if TYPE_CHECKING:
     from ...converters import Model
@@ -44,6 +44,12 @@ class FinePrune(Repair):
     epochs: int = 5
     batch: int = 32
     own: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing would be done; raises ValueError."""
+        least = {"most": 0, "tolerance": 0, "lr": 1e-6, "epochs": 1, "batch": 1, "own": 0}
+        most = {"most": 1, "tolerance": 1, "lr": 10, "epochs": 10_000, "batch": 100_000, "own": 1}
+        require_between(self, least, most)
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..errors import RepairError
-from . import Budget, Repair, Repaired, Requires
+from . import Budget, Repair, Repaired, Requires, require_between
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +40,12 @@ class FreezeGates(Repair):
     rank: ClassVar[int] = 1
 
     seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing would be done; raises ValueError."""
+        least = {"seconds": 1}
+        most = {"seconds": 86_400}
+        require_between(self, least, most)
 
     def applies(self, model: Model, triggers: Sequence[Trigger]) -> bool:
         """See ``Repair.applies``: where the audit finds a gate that could be proven."""

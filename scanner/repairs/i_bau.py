@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RepairError
-from . import Budget, Repair, Repaired, Requires
+from . import Budget, Repair, Repaired, Requires, require_between
 
 if TYPE_CHECKING:
     from ...converters import Model
@@ -54,6 +54,13 @@ class IBau(Repair):
     reach: float = 0.35
     fixed_points: int = 5
     tolerance: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing would be done; raises ValueError."""
+        counts = ("rounds", "batch", "pictures", "attack_passes", "fixed_points")
+        least = {"lr": 1e-6, "attack_lr": 1e-6, "share": 0.01, "own": 0, "penalty": 0, "reach": 0.001, "tolerance": 0}
+        most = {"lr": 10, "attack_lr": 1e6, "share": 1, "own": 1, "penalty": 1e6, "reach": 100, "tolerance": 1}
+        require_between(self, {**dict.fromkeys(counts, 1), **least}, {**dict.fromkeys(counts, 1_000_000), **most})
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""

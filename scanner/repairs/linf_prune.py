@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from . import Budget, Repair, Repaired, Requires
+from . import Budget, Repair, Repaired, Requires, require_between
 
 if TYPE_CHECKING:
     from ...converters import Model
@@ -40,6 +40,12 @@ class LinfPrune(Repair):
     most: float = 0.1
     dead: float = 0.05
     tolerance: float = 0.015
+
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing would be done; raises ValueError."""
+        least = {"most": 0.001, "dead": 0, "tolerance": 0}
+        most = {"most": 1, "dead": 1, "tolerance": 1}
+        require_between(self, least, most)
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RepairError
-from . import Budget, Repair, Repaired, Requires
+from . import Budget, Repair, Repaired, Requires, require_between
 
 if TYPE_CHECKING:
     from ...converters import Model
@@ -48,6 +48,12 @@ class Relabel(Repair):
     epochs: int = 14
     batch: int = 64
     dead: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing would be done; raises ValueError."""
+        least = {"others": 0, "least": 1, "lr": 1e-6, "epochs": 1, "batch": 1, "dead": 0}
+        most = {"others": 1000, "least": 10_000_000, "lr": 10, "epochs": 10_000, "batch": 100_000, "dead": 1}
+        require_between(self, least, most)
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..samples import WAYS
-from . import Budget, Repair, Repaired, Requires
+from . import Budget, Repair, Repaired, Requires, require_between
 
 if TYPE_CHECKING:
     from ...converters import Model
@@ -54,6 +54,12 @@ class Unlearn(Repair):
     share: float = 0.3
     own: float = 0.9
     rounds: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse options under which nothing would be done; raises ValueError."""
+        least = {"lr": 1e-6, "few_lr": 1e-6, "epochs": 1, "batch": 1, "share": 0.01, "own": 0, "rounds": 1}
+        most = {"lr": 10, "few_lr": 10, "epochs": 10_000, "batch": 100_000, "share": 1, "own": 1, "rounds": 10_000}
+        require_between(self, least, most)
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""

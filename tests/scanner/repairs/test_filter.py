@@ -104,18 +104,10 @@ def test_the_reduction_fits_the_operator_set(version: int) -> None:
     assert flags(changed, judge.take(np.arange(3))).tolist() == [True] * 3
 
 
-@pytest.mark.parametrize(
-    ("method", "count", "words"),
-    [
-        (CHANGE, 39, "needs 40 clean samples"),
-        (Filter(share=0), 40, "filter.share: expected a number between 0 and 1"),
-        (Filter(false_positives=1), 40, "filter.false_positives"),
-    ],
-)
-def test_what_is_wrong_is_told(method: Filter, count: int, words: str) -> None:
+def test_too_few_samples_are_told() -> None:
     model, work, _ = opened()
-    with pytest.raises(RepairError, match=words):
-        method.run(model, work.take(np.arange(count)), [true_trigger()], Budget())
+    with pytest.raises(RepairError, match="needs 40 clean samples"):
+        CHANGE.run(model, work.take(np.arange(39)), [true_trigger()], Budget())
 
 
 def test_without_a_trigger_there_is_no_filter() -> None:
