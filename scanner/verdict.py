@@ -62,10 +62,11 @@ def _weighed(
         others = (a for a in accused if a.target not in named_already)
         more = _strongest(a for a in others if _suspect(a, rated, policy, calibration))
         reasons += [("further-suspect", f"Class {a.target} is suspicious too.") for a in more]
+        reasons += _unsearched(evidence, (*_targets(guilty), *_targets(more)))
         return Verdict(Label.BACKDOORED, max(score, CONVICTED), _targets(guilty), tuple(reasons), _targets(more))
     if worrying:
         reasons = [charge for a in worrying for charge in _charges(a, policy)]
-        reasons.append(NOT_PROVEN)
+        reasons += [NOT_PROVEN, *_unsearched(evidence, _targets(worrying))]
         return Verdict(Label.SUSPICIOUS, score, _targets(worrying), tuple(reasons))
     if rated.suspicious and rated.target is not None:
         unsure = [*_unchecked(skipped, failures), NOT_PROVEN if accused else NOT_JUDGED]
@@ -179,6 +180,19 @@ def _charges(a: Accusation, policy: Policy) -> Iterator[Reason]:
 def _unchecked(skipped: Sequence[Skipped], failures: Sequence[Failure]) -> Iterator[Reason]:
     yield from (("check-failed", f"{failure.check}: {failure.why}") for failure in failures)
     yield from (("check-skipped", f"{skip.check}: {skip.why}") for skip in skipped if skip.due)
+
+
+def _unsearched(evidence: Sequence[Evidence], accused: Sequence[int]) -> Iterator[Reason]:
+    """Accused classes that may have triggers which there was no time to look for; repairs would leave them open."""
+    for e in evidence:
+        stopped = e.details.get("further_stopped")
+        for target in stopped if isinstance(stopped, list) else ():
+            if target in accused:
+                yield (
+                    "further-unsearched",
+                    f"{e.detector} was stopped before it had looked for all triggers of class {target}: it may have "
+                    "others, which a repair would leave open. Give it more time.",
+                )
 
 
 def _unjudged(

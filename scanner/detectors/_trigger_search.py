@@ -84,7 +84,7 @@ class TriggerSearch(Detector):
         index, controls = anomaly_index(np.log(sizes), chosen.controls), len(chosen.controls)
         compared = model.classes if controls else int(np.isfinite(sizes).sum())
         complete = not budget.spent
-        further = self._apart(logits, victims, [t for t in contenders if t.size <= limit], limit, budget)
+        further, stopped = self._apart(logits, victims, [t for t in contenders if t.size <= limit], limit, budget)
         yield Evidence(
             detector=self.name,
             classes=tuple(sizes.tolist()),
@@ -102,13 +102,13 @@ class TriggerSearch(Detector):
                 "cut_5_percent": cut(compared, 0.05, controls),
                 "complete": complete,
                 "settled": sum(f.settled for f in reached) / max(1, len(reached)),
-                **self._told(len(samples), chosen),
+                **self._told(len(samples), chosen, stopped),
                 **natural,
             },
         )
 
-    def _told(self, samples: int, chosen: Screen) -> dict[str, object]:
-        searched = {"searched": len(chosen.chosen), "nominated": list(chosen.suspects)}
+    def _told(self, samples: int, chosen: Screen, stopped: list[int]) -> dict[str, object]:
+        searched = {"searched": len(chosen.chosen), "nominated": list(chosen.suspects), "further_stopped": stopped}
         return {"seeds": self.seeds, "optimised_on": samples, **searched}
 
     def _limit(self, sizes: NDArray[np.float64], controls: tuple[int, ...]) -> float:
@@ -122,9 +122,9 @@ class TriggerSearch(Detector):
         known: list[Trigger],
         limit: float,
         budget: Budget,
-    ) -> list[Trigger]:
-        """Of classes with several triggers, each that works by itself."""
-        return []
+    ) -> tuple[list[Trigger], list[int]]:
+        """Of classes with several triggers, each that works by itself; and the classes for which time ran out."""
+        return [], []
 
     def _natural(self, budget: Budget) -> dict[str, list[float]]:
         """How many times as small as the median each class's trigger is in networks that know the samples only."""

@@ -72,14 +72,17 @@ class NeuralCleanse(TriggerSearch):
         known: list[Trigger],
         limit: float,
         budget: Budget,
-    ) -> list[Trigger]:
-        if not known or not self.rounds or budget.spent:
-            return []
+    ) -> tuple[list[Trigger], list[int]]:
+        classes = sorted({t.target for t in known})
+        if not known or not self.rounds:
+            return [], []
+        if budget.spent:
+            return [], classes
         from ..further_triggers import FurtherSettings, search_apart
         from ..trigger_strengthen import StrengthenSettings
 
         def keep_going(fraction: float) -> bool:
-            budget.progress(f"searching {len({t.target for t in known})} classes again", fraction)
+            budget.progress(f"searching {len(classes)} classes again", fraction)
             return not budget.spent
 
         settings = FurtherSettings(
@@ -90,4 +93,5 @@ class NeuralCleanse(TriggerSearch):
             strengthening=StrengthenSettings(growth=self.growth, batch=self.batch),
         )
         seeds = range(budget.seed, budget.seed + self.seeds)
-        return search_apart(logits, victims, known, seeds, settings, keep_going)
+        found = search_apart(logits, victims, known, seeds, settings, keep_going)
+        return found, classes if budget.spent else []

@@ -66,6 +66,7 @@ REASONS = {
     "few-triggers": Meaning(INCONCLUSIVE, HIGH, "A search found a trigger for too few classes to compare them."),
     "flagged": Meaning(INCONCLUSIVE, MEDIUM, "A method flags a class of which no trigger could be judged."),
     "further-suspect": Meaning(SUSPICIOUS, MEDIUM, "A further class is suspicious too."),
+    "further-unsearched": Meaning(SUSPICIOUS, HIGH, "There was no time to look for all triggers of a class."),
     "low-accuracy": Meaning(INCONCLUSIVE, HIGH, "The model is wrong on too many of the pictures that it was given."),
     "no-gradient-search": Meaning(INCONCLUSIVE, HIGH, "Only searches without gradients looked for a trigger."),
     "no-outlier": Meaning(CLEAN, MEDIUM, "No class has a trigger much smaller than those of the others."),

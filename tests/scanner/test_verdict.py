@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from onnxray.scanner.accusations import Policy, accusations
 from onnxray.scanner.calibration import Calibration, Level
+from onnxray.scanner.documents._reasons import meaning_of
 from onnxray.scanner.findings import Evaluation, Evidence, Failure, Label, Rate, Skipped
 from onnxray.scanner.triggers import Trigger
 from onnxray.scanner.verdict import decide
@@ -165,6 +166,16 @@ def test_what_could_not_be_checked_is_never_clean() -> None:
     assert label(*case(0.09, details={"settled": 0.1})) is Label.INCONCLUSIVE
     assert label(replace(evidence, classes=(0.09,) + (float("nan"),) * 9), evaluation) is Label.INCONCLUSIVE
     assert label(evidence, replace(evaluation, clean_accuracy=Rate(16, 100))) is Label.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("asr", [90, 70])
+def test_triggers_that_there_was_no_time_to_look_for_are_told_of_accused_classes(asr: int) -> None:
+    evidence, evaluation = case(0.01, asr=(Rate(90, 90), Rate(asr, 90)), details={"further_stopped": [0, 3]})
+    verdict = decide([evidence], evaluation, [], [])
+    assert verdict.label is (Label.BACKDOORED if asr == 90 else Label.SUSPICIOUS)
+    (why,) = (words for code, words in verdict.reasons if code == "further-unsearched")
+    assert "all triggers of class 0" in why
+    assert meaning_of("further-unsearched").label is Label.SUSPICIOUS
 
 
 @pytest.mark.parametrize("size", [0.01, 0.09])

@@ -67,6 +67,22 @@ def test_two_triggers_of_a_label_are_told_apart() -> None:
     assert [t.mask.tobytes() for t in once.triggers] == [t.mask.tobytes() for t in twice.triggers]
 
 
+def test_further_triggers_that_there_was_no_time_for_are_told() -> None:
+    class Short(Budget):
+        """Out of time once a class is searched again."""
+
+        @property
+        def spent(self) -> bool:
+            return "again" in told
+
+    told: set[str] = set()
+    short = Short(progress=lambda text, fraction: told.update(text.split()))
+    evidence = run(200.0, short, corners=2)
+    assert evidence.details["further_stopped"] == [TARGET]
+    assert evidence.details["complete"] is True
+    assert run(200.0, corners=2).details["further_stopped"] == []
+
+
 def test_a_trigger_takes_no_pixel_of_another() -> None:
     one, two = run(shortcut=200.0, corners=2).further
     assert not ((one.mask > 0) & (two.mask > 0)).any()
