@@ -32,8 +32,8 @@ class Unlearn(Repair):
     and of the epochs with about the least attack success and lost accuracy together the latest is kept.
 
     In an epoch each sample is seen ``rounds`` times (nine, where there are fewer than 50), each time moved by a pixel
-    in a random direction or not at all, and goes with what the model said of it there: this keeps the accuracy. With
-    fewer than 50 the steps are ``few_lr`` long: long ones forget what so few pictures do not show.
+    in a random direction or not at all, and goes with what the model said of it there: this keeps the accuracy. The
+    learning rate falls from ``lr`` to nothing: long steps forget the trigger, short ones win the accuracy back.
 
     Assumes: gradients, float weights, a trigger; the more clean samples the better (from 200 on).
     Misses: whatever the given trigger does not resemble. With few samples the model overfits, and clean accuracy falls.
@@ -48,7 +48,6 @@ class Unlearn(Repair):
     rank: ClassVar[int] = 2
 
     lr: float = 0.05
-    few_lr: float = 0.02
     epochs: int = 30
     batch: int = 32
     share: float = 0.3
@@ -57,8 +56,8 @@ class Unlearn(Repair):
 
     def __post_init__(self) -> None:
         """Refuse options under which nothing would be done; raises ValueError."""
-        least = {"lr": 1e-6, "few_lr": 1e-6, "epochs": 1, "batch": 1, "share": 0.01, "own": 0, "rounds": 1}
-        most = {"lr": 10, "few_lr": 10, "epochs": 10_000, "batch": 100_000, "share": 1, "own": 1, "rounds": 10_000}
+        least = {"lr": 1e-6, "epochs": 1, "batch": 1, "share": 0.01, "own": 0, "rounds": 1}
+        most = {"lr": 10, "epochs": 10_000, "batch": 100_000, "share": 1, "own": 1, "rounds": 10_000}
         require_between(self, least, most)
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
@@ -75,7 +74,7 @@ class Unlearn(Repair):
             order, ways = rng.permutation(len(samples)), rng.integers(len(WAYS), size=len(samples))
             return self._inputs(samples.each_moved(order, ways), triggers, rng), wanted[ways, order]
 
-        tuning = Tuning(self.few_lr if few else self.lr, self.epochs, self.batch, len(WAYS) if few else self.rounds)
+        tuning = Tuning(self.lr, self.epochs, self.batch, len(WAYS) if few else self.rounds, fading=True)
         tuned = fine_tune(model, draw, lambda twin: _cost(twin, judge, judged), tuning, budget)
         note = f"trained {len(tuned.edits)} weights for {tuned.epoch} epochs on {len(samples)} samples"
         return Repaired(tuned.edits, note=note, details={"epochs": tuned.epoch})
