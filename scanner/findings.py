@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -204,6 +204,19 @@ class Verdict:
     targets: tuple[int, ...] = ()
     reasons: tuple[tuple[str, str], ...] = ()
     suspects: tuple[int, ...] = ()
+
+    @staticmethod
+    def suspecting(target: int) -> tuple[str, str]:
+        """The reason code that goes with a suspect, and its sentence."""
+        return "further-suspect", f"Class {target} is suspicious too."
+
+    def settled(self) -> Verdict:
+        """The same without suspects that something else has made targets, and without the reasons of those."""
+        stale = {self.suspecting(c) for c in self.suspects if c in self.targets}
+        if not stale:
+            return self
+        suspects = tuple(c for c in self.suspects if c not in self.targets)
+        return replace(self, suspects=suspects, reasons=tuple(reason for reason in self.reasons if reason not in stale))
 
 
 @dataclass(frozen=True)

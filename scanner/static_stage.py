@@ -66,7 +66,8 @@ def with_findings(verdict: Verdict, findings: Sequence[Finding], proofs: Sequenc
         targets = (*verdict.targets, *(p.witness.class_after for p in proven if p.witness))
         kept = verdict.reasons if verdict.label in (Label.BACKDOORED, Label.SUSPICIOUS) else ()
         named = tuple(dict.fromkeys(targets))
-        return Verdict(Label.BACKDOORED, SCORES[Label.BACKDOORED], named, (*reasons, *kept), verdict.suspects)
+        found = Verdict(Label.BACKDOORED, SCORES[Label.BACKDOORED], named, (*reasons, *kept), verdict.suspects)
+        return found.settled()
     if not serious:
         return verdict
     rules = ", ".join(dict.fromkeys(finding.rule for finding in serious))

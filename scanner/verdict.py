@@ -36,7 +36,7 @@ def decide(
     makes suspicious and never convicts.
     """
     verdict = _weighed(evidence, evaluation, skipped, failures, policy, calibration or shipped())
-    return with_poisoned(with_shift(verdict, evidence, evaluation), evidence)
+    return with_poisoned(with_shift(verdict, evidence, evaluation), evidence).settled()
 
 
 def _weighed(
@@ -61,7 +61,7 @@ def _weighed(
         # What is too little by itself is enough beside a convicted class: infected labels hide each other.
         others = (a for a in accused if a.target not in named_already)
         more = _strongest(a for a in others if _suspect(a, rated, policy, calibration))
-        reasons += [("further-suspect", f"Class {a.target} is suspicious too.") for a in more]
+        reasons += [Verdict.suspecting(a.target) for a in more]
         reasons += _unsearched(evidence, (*_targets(guilty), *_targets(more)))
         return Verdict(Label.BACKDOORED, max(score, CONVICTED), _targets(guilty), tuple(reasons), _targets(more))
     if worrying:

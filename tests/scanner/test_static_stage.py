@@ -56,6 +56,14 @@ def test_a_witness_convicts_and_names_the_class() -> None:
     assert "its class 1 into 3" in dict(told.reasons)["witness"]
 
 
+def test_a_suspect_that_a_witness_names_is_a_target_and_no_suspect_any_more() -> None:
+    proof = Proof("value-gate", "node", silent=True, natural=5, random=5, unchanged=True, witness=WITNESS)
+    before = Verdict(Label.BACKDOORED, 0.9, (0,), (Verdict.suspecting(3),), (3,))
+    told = with_findings(before, [finding(Severity.HIGH)], [proof])
+    assert (told.targets, told.suspects) == ((0, 3), ())
+    assert "further-suspect" not in dict(told.reasons)
+
+
 def test_a_gate_that_is_not_silent_convicts_nobody() -> None:
     proof = Proof("value-gate", "node", silent=False, witness=WITNESS)
     assert with_findings(verdict(Label.CLEAN), [finding(Severity.HIGH)], [proof]).label is Label.SUSPICIOUS

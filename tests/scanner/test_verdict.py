@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from onnxray.scanner.accusations import Policy, accusations
 from onnxray.scanner.calibration import Calibration, Level
+from onnxray.scanner.clusters import Reclassified
 from onnxray.scanner.documents._reasons import meaning_of
-from onnxray.scanner.findings import Evaluation, Evidence, Failure, Label, Rate, Skipped
+from onnxray.scanner.findings import Evaluation, Evidence, Failure, Label, Rate, Skipped, Verdict
+from onnxray.scanner.poisoned import PoisonedSamples
 from onnxray.scanner.triggers import Trigger
 from onnxray.scanner.verdict import decide
 
@@ -147,6 +149,27 @@ def test_beside_a_convicted_class_a_smallish_one_is_a_suspect() -> None:
     evidence, evaluation = infected((0.004, 0.03), (Rate(90, 90),) * 2)
     verdict = decide([replace(evidence, detector="neural-cleanse", sizes=True)], evaluation, [], [])
     assert (verdict.targets, verdict.suspects) == ((0,), (1,))
+    assert Verdict.suspecting(1) in verdict.reasons
+
+
+def test_a_suspect_that_the_training_set_convicts_is_a_target_and_no_suspect_any_more() -> None:
+    evidence, evaluation = infected((0.004, 0.03), (Rate(90, 90),) * 2)
+    poison = PoisonedSamples(
+        target=1, positions=np.arange(100), scores=np.full(100, 0.9), labelled=1000,
+        reclassified=Reclassified(3, 90, 1), silhouette=0.2, followed=Rate(98, 100), clean=Rate(0, 0),
+        transplant=Rate(95, 100), points=np.zeros((4, 2), np.float32), inside=np.zeros(4, bool),
+    )  # fmt: skip
+    clusters = Evidence("activation-clustering", (0.0,) * len(evidence.classes), "moved", (1,), poisoned=(poison,))
+    verdict = decide([replace(evidence, detector="neural-cleanse", sizes=True), clusters], evaluation, [], [])
+    assert (verdict.targets, verdict.suspects) == ((1, 0), ())
+    assert "further-suspect" not in dict(verdict.reasons)
+
+
+def test_only_suspects_that_became_targets_are_dropped() -> None:
+    reasons = (Verdict.suspecting(1), Verdict.suspecting(2), ("outlier", "It is."))
+    verdict = Verdict(Label.BACKDOORED, 0.9, (0, 1), reasons, (1, 2)).settled()
+    assert (verdict.suspects, verdict.reasons) == ((2,), reasons[1:])
+    assert verdict.settled() is verdict
 
 
 def test_a_smallish_trigger_of_a_class_that_is_easy_by_nature_makes_no_suspect() -> None:
