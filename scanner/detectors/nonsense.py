@@ -64,10 +64,10 @@ class Nonsense(Detector):
             raise ValueError("nonsense expected samples, got None")
         started = monotonic()
         each = max(20, min(self.pictures, self.pictures * LARGE // samples.images[0].size))
-        kinds = meaningless(samples.images, each, budget.seed)
+        kinds = meaningless(samples.images, each, budget.seed) if budget.surrogates else {}
         answered, natural = self._asked(model, samples, kinds, budget)
-        complete = len(answered) == len(kinds)
-        known = complete and len(natural) == len(kinds)
+        complete = len(answered) == len(kinds) if kinds else not budget.spent
+        known = complete and bool(kinds)
         lifts = self._lifts(np.stack(answered), np.stack(natural)) if known else np.full(model.classes, np.nan)
         yield Evidence(
             detector="nonsense",
@@ -83,6 +83,7 @@ class Nonsense(Detector):
                 "by_nature": _rounded(np.mean(natural, axis=0)) if known else None,
                 "pictures": each,
                 "complete": complete,
+                "not_checked": "" if budget.surrogates else _incomparable(),
             },
         )
 
@@ -91,13 +92,14 @@ class Nonsense(Detector):
     ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
         """Shares of the model's answers to each kind, and by nature; fewer where the time was up."""
         answered, natural = [], []
+        if (surrogates := budget.surrogates) is None:
+            return [], []
         for number, images in enumerate(kinds.values()):
             if budget.spent:
                 break
             budget.progress("answers to pictures without an object", number / len(kinds))
             answered.append(_shares(model.predict(samples.domain.to_input(images)), model.classes))
-            if budget.surrogates is not None:
-                natural.append(budget.surrogates.shares(images))
+            natural.append(surrogates.shares(images))
         return answered, natural
 
     def _lifts(self, answered: NDArray[np.float64], natural: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,6 +110,15 @@ class Nonsense(Detector):
         ratios = (answered + self.floor) / (natural + self.floor)
         lifts: NDArray[np.float64] = np.maximum(1.0, ratios.min(0))
         return lifts
+
+
+def _incomparable() -> str:
+    from ..surrogates import LARGEST, LEAST_EACH, MOST_CLASSES
+
+    return (
+        f"needs small networks to compare with, which take up to {MOST_CLASSES} classes, {LEAST_EACH} pictures or more "
+        f"of most of them, and pictures of up to {LARGEST} pixels a side"
+    )
 
 
 def _shares(predicted: NDArray[np.int64], classes: int) -> NDArray[np.float64]:

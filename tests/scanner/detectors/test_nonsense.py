@@ -35,7 +35,7 @@ def measure(shares: dict[int, float], natural: dict[int, float] | None, budget: 
         return np.random.default_rng(1).choice(CLASSES, len(inputs), p=spread(shares)).astype(np.int64)
 
     known: Any = None if natural is None else SimpleNamespace(shares=lambda images: spread(natural))
-    model: Any = SimpleNamespace(classes=CLASSES, predict=predict)
+    model: Any = SimpleNamespace(classes=CLASSES, predict=predict if natural is not None else None)
     (evidence,) = Nonsense().run(model, samples(), budget or Budget(surrogates=known))
     return evidence
 
@@ -57,16 +57,21 @@ def test_another_class_than_usual_for_some_pictures_is_not_enough() -> None:
     assert not measure({TARGET: 0.15, FAVOURITE: 0.6}, {FAVOURITE: 0.8}).flagged
 
 
-def test_without_networks_to_compare_with_nothing_is_claimed() -> None:
+def test_without_networks_to_compare_with_nothing_is_asked_and_nothing_claimed() -> None:
     evidence = measure({TARGET: 0.95}, None)
     assert not evidence.flagged
     assert np.isnan(evidence.classes).all()
+    assert "needs small networks" in str(evidence.details["not_checked"])
+    assert measure({TARGET: 0.95}, {FAVOURITE: 0.8}).details["not_checked"] == ""
     assert "nonsense.far" not in signals([evidence], None, CLASSES)
 
 
 def test_out_of_time_is_told() -> None:
-    evidence = measure({TARGET: 0.95}, None, Budget(deadline=0.0))
-    assert evidence.details["complete"] is False
+    known: Any = SimpleNamespace(shares=None)
+    for budget in (Budget(deadline=0.0), Budget(deadline=0.0, surrogates=known)):
+        evidence = measure({TARGET: 0.95}, None, budget)
+        assert evidence.details["complete"] is False
+        assert not evidence.flagged
 
 
 @given(
