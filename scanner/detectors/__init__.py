@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
 from enum import Flag, auto
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..bounds import require_between
 
@@ -31,6 +31,9 @@ class Needs(Flag):
     SAMPLES = auto()
     GRADIENTS = auto()
     TRAINING = auto()
+
+
+Made = TypeVar("Made")
 
 
 def _silent(text: str, fraction: float) -> None:
@@ -59,6 +62,21 @@ class Budget:
     nominated: tuple[int, ...] = ()
     training: TrainingSet | None = None
     surrogates: Surrogates | None = None
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, make: Callable[[], Made], settings: Hashable, *of: object) -> Made:
+        """What ``make`` gives, made once in a scan for equal settings and the same objects.
+
+        What was made when the time was up is not kept, as it may be half done.
+        """
+        key = (settings, self.seed, self.device, tuple(map(id, of)))
+        if key not in self._made:
+            made = make()
+            if self.spent:
+                return made
+            self._made[key] = (made, of)  # what is held keeps its id
+        found: Made = self._made[key][0]
+        return found
 
     @property
     def spent(self) -> bool:

@@ -72,7 +72,7 @@ class TriggerSearch(Detector):
             raise ValueError(f"{self.name} expected samples, got None")
         started = monotonic()
         logits, victims = question(model, samples, budget.device)
-        chosen = self._choose(logits, victims, model.classes, budget)
+        chosen = self._choose(logits, victims, (model, samples), budget)
         found = self._search(logits, victims, chosen.chosen, budget)
         reached = [f for f in found if f.trigger]
         sizes = class_sizes([f.trigger for f in reached if f.trigger], model.classes)
@@ -137,9 +137,16 @@ class TriggerSearch(Detector):
 
         return {"natural": [round(float(v), 3) for v in budget.surrogates.sizes(self.norm, keep_going)]}
 
-    def _choose(self, logits: Callable[[Tensor], Tensor], victims: Victims, classes: int, budget: Budget) -> Screen:
-        """All classes where they are few; else those that a screen names, and controls."""
+    def _choose(
+        self, logits: Callable[[Tensor], Tensor], victims: Victims, of: tuple[Model, Samples], budget: Budget
+    ) -> Screen:
+        """All classes where they are few; else those that a screen names, and controls.
+
+        The screen is the same whatever a search makes small, so that all searches of a scan share it.
+        """
         from ..class_screen import Screen, ScreenSettings, screen
+
+        classes = of[0].classes
 
         def keep_going(fraction: float) -> bool:
             budget.progress(f"screening {classes} classes", fraction)
@@ -148,7 +155,7 @@ class TriggerSearch(Detector):
         if classes <= self.exhaustive:
             return Screen(tuple(range(classes)), ())
         settings = ScreenSettings(lr=self.lr, micro_batch=victims.pass_size)
-        named = screen(logits, victims, classes, budget.seed, settings, keep_going)
+        named = budget.once(lambda: screen(logits, victims, classes, budget.seed, settings, keep_going), settings, *of)
         return Screen(tuple(sorted({*named.suspects, *budget.nominated})), named.controls)
 
     def _search(

@@ -1,5 +1,6 @@
 """Neural Cleanse on a linear classifier of six classes with one planted shortcut."""
 
+from dataclasses import replace
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from onnxray.scanner import class_screen
 from onnxray.scanner.detectors import Budget
+from onnxray.scanner.detectors.faint_search import FaintSearch
 from onnxray.scanner.detectors.neural_cleanse import NeuralCleanse
 from onnxray.scanner.domain import InputDomain
 from onnxray.scanner.findings import Evidence
@@ -98,6 +101,39 @@ def test_far_too_small_is_a_quarter_of_the_median() -> None:
     assert NeuralCleanse()._limit(sizes, ()) == pytest.approx(0.025)
     assert NeuralCleanse()._limit(sizes, (0, 1, 2)) == pytest.approx(0.00275)
     assert NeuralCleanse()._limit(np.array([0.01, 0.1]), ()) == 0
+
+
+def test_searches_of_one_scan_share_the_screen_of_many_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[class_screen.Screen] = []
+
+    def counted(*arguments: Any) -> class_screen.Screen:
+        made.append(screen(*arguments))
+        return made[-1]
+
+    screen = class_screen.screen
+    monkeypatch.setattr(class_screen, "screen", counted)
+    methods = NeuralCleanse(exhaustive=4, rounds=0, steps=20), FaintSearch(exhaustive=4, steps=20)
+    model, samples = subject(200.0)
+    (one,), (two,) = (method.run(model, samples, Budget()) for method in methods)
+    assert len(made) == 2
+    shared = Budget()
+    for method, alone in zip(methods, (one, two), strict=True):
+        (together,) = method.run(model, samples, shared)
+        np.testing.assert_array_equal(together.classes, alone.classes)
+        assert together.controls == alone.controls
+    assert len(made) == 3
+    (named,) = methods[0].run(model, samples, replace(shared, nominated=(TARGET - 1,)))
+    assert np.isfinite(named.classes[TARGET - 1])
+    assert len(made) == 3
+    list(methods[0].run(model, samples, replace(shared, seed=1)))
+    list(methods[0].run(model, samples.take(np.arange(len(samples))), shared))
+    assert len(made) == 5
+
+
+def test_a_screen_that_time_cut_short_is_not_kept() -> None:
+    for budget, kept in ((Budget(deadline=0.0), False), (Budget(), True)):
+        one, two = (budget.once(object, "screen", budget) for _ in range(2))
+        assert (one is two) is kept
 
 
 def test_the_shortcut_is_the_smallest_and_is_flagged() -> None:
