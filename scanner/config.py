@@ -22,7 +22,8 @@ class ScanOptions:
     Attributes:
         seed: of all randomness.
         samples: most clean pictures used, chosen evenly over the classes; half optimise, half verify.
-        detectors: ids of the methods to run; empty for all.
+        detectors: ids of the methods to run; empty for all but those on request.
+        also: ids of methods to run beside those.
         settings: options of single methods, id -> option -> value.
         max_seconds: time from the scan's start after which the detectors stop; what did not finish is told and forbids
             "clean".
@@ -35,12 +36,18 @@ class ScanOptions:
     seed: int = 0
     samples: int = 200
     detectors: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     max_seconds: float | None = None
     device: str = "auto"
     overrides: DomainOverrides = field(default_factory=DomainOverrides)
     scores: str | None = None
     calibration: Path | None = None
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The methods that were asked for by name."""
+        return frozenset((*self.detectors, *self.also))
 
     def told(self, detectors: Mapping[str, Detector], device: str) -> dict[str, object]:
         """The options as a report shows them: every detector with all its values, and the device really used."""

@@ -37,7 +37,8 @@ def plan(options: ScanOptions) -> dict[str, Detector]:
     if options.max_seconds is not None and not options.max_seconds > 0:
         raise OptionError(f"expected max_seconds above 0, got {options.max_seconds}")
     known = plugins(FAMILY, Detector)  # type: ignore[type-abstract]
-    chosen = options.detectors or tuple(name for name, kind in known.items() if not kind.on_request)
+    usual = options.detectors or tuple(name for name, kind in known.items() if not kind.on_request)
+    chosen = tuple(dict.fromkeys((*usual, *options.also)))
     for name in (*chosen, *options.settings):
         if name not in known:
             raise OptionError(f"there is no detector {name!r}; there are {', '.join(known)}")
@@ -87,9 +88,9 @@ def detect(
     budget = Budget(deadline, options.seed, device, ledger.progress, training=training, surrogates=surrogates)
     evidence: list[Evidence] = []
     for name, detector in sorted(detectors.items(), key=_turn):
-        if detector.stands_in and name not in options.detectors and not _due(evidence, detectors, parity):
+        if detector.stands_in and name not in options.named and not _due(evidence, detectors, parity):
             continue
-        if Needs.TRAINING in detector.needs and training is None and name not in options.detectors:
+        if Needs.TRAINING in detector.needs and training is None and name not in options.named:
             continue
         if lack := _lack(detector, samples, training, parity is not None):
             ledger.skip(name, lack)

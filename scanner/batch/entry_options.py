@@ -53,7 +53,7 @@ def checked(options: ScanOptions) -> ScanOptions:
         raise OptionError(f"expected a device among {', '.join(_DEVICES)}, got {options.device!r}")
     if options.max_seconds is not None and not 0 < options.max_seconds < math.inf:
         raise OptionError(f"expected max_seconds above 0, got {options.max_seconds}")
-    if wrong := sorted({*options.detectors, *options.settings} - set(detectors())):
+    if wrong := sorted({*options.named, *options.settings} - set(detectors())):
         raise OptionError(f"there is no detector {wrong[0]!r}; there are {', '.join(detectors())}")
     if options.settings:
         _check_settings(options)
@@ -80,8 +80,9 @@ def _replaced(usual: ScanOptions, told: Mapping[str, object]) -> ScanOptions:
         raise OptionError(f"there is no option {unknown[0]!r}; there are {', '.join(sorted({*scan, *domain}))}")
     given = {name: _read(name, value, scan[name]) for name, value in told.items() if name in scan}
     overrides = {name: _read(name, value, domain[name]) for name, value in told.items() if name in domain}
-    chosen = given.get("detectors", ())  # then what the batch sets for others is not this model's
-    inherited = {name: values for name, values in usual.settings.items() if not chosen or name in chosen}
+    chosen, also = given.get("detectors", ()), given.get("also", usual.also)
+    # Where the entry chooses, what the batch sets for others is not this model's.
+    inherited = {n: values for n, values in usual.settings.items() if not chosen or n in (*chosen, *also)}
     settings = _merged(given.pop("settings", inherited), single)
     return replace(usual, **given, settings=settings, overrides=replace(usual.overrides, **overrides))
 

@@ -16,7 +16,7 @@ from ..registry import names
 
 __all__ = ["Row", "row"]
 
-_LISTS = ("mean", "std", "detectors")
+_LISTS = ("mean", "std", "detectors", "also")
 _DETECTORS = "onnxray.scanner.detectors"
 Positive = Annotated[float, Meta(gt=0, lt=1e9)]
 Text = Annotated[str, Meta(min_length=1)]
@@ -44,6 +44,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     max_seconds: Positive | None = None
     device: Literal["auto", "cpu", "cuda"] | None = None
     detectors: list[str] | None = None
+    also: list[str] | None = None
     settings: dict[str, dict[str, Any]] | None = None
     scores: Text | None = None
     layout: Text | None = None
@@ -55,7 +56,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def options(self) -> dict[str, object]:
         """The fields of ``ScanOptions`` and ``DomainOverrides`` that are set, by name, as plain values."""
         found = {name: getattr(self, name) for name in ("samples", "seed", "max_seconds", "device", "detectors",
-                 "settings", "scores", "layout", "bgr")}  # fmt: skip
+                 "also", "settings", "scores", "layout", "bgr")}  # fmt: skip
         pair = self.range
         found["input_range"] = ",".join(f"{end:g}" for end in pair) if isinstance(pair, list) else pair
         for name in ("mean", "std"):
@@ -101,7 +102,8 @@ def _require_sound(found: Row) -> None:
         std=_tuple(told.get("std")),
         bgr=found.bgr,
     )
-    if wrong := sorted({*(found.detectors or ()), *(found.settings or ())} - set(names(_DETECTORS))):
+    named = {*(found.detectors or ()), *(found.also or ()), *(found.settings or ())}
+    if wrong := sorted(named - set(names(_DETECTORS))):
         raise OptionError(_unknown("detector ", wrong[0], names(_DETECTORS)))
 
 

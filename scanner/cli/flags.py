@@ -109,7 +109,15 @@ _SCAN = (
         metavar="ID",
         multiple=True,
         is_eager=True,  # before --set
-        help="Method to run, may be repeated; all if left out.",
+        help="Method to run, may be repeated; if left out, all but those that run on request only.",
+    ),
+    _scan(
+        "--also",
+        type=MethodChoice(names(DETECTORS)),
+        metavar="ID",
+        multiple=True,
+        is_eager=True,  # before --set
+        help="Method to run beside those, such as pair-search; may be repeated.",
     ),
     _scan(
         "--set",

@@ -66,6 +66,8 @@ def methods_for(context: click.Context) -> Options:
     if context.resilient_parsing:  # a completion, which imports nothing
         return {}
     found: Mapping[str, Options] = context.meta.get(METHODS, {})
+    if not any(found.values()):  # so that no method has to be imported
+        return {}
     return {
         name: dict(options)
         for family, chosen in _chosen(context).items()
@@ -79,13 +81,20 @@ def _chosen(context: click.Context) -> dict[str, Sequence[str]]:
     given = context.params
     match context.command_path.split()[1:]:
         case ["scan"]:
-            detectors = given.get("detectors") or names(_package("detectors"))
+            detectors = [*(given.get("detectors") or _usual()), *(given.get("also") or ())]
             return {"detectors": detectors, "executors": [given.get("executor") or "local"]}
         case ["repair"]:
             return {"repairs": _repairs(given), "detectors": SCANNERS}
         case ["filter"]:
             return {"repairs": ["filter"], "detectors": SCANNERS}
     return {}
+
+
+def _usual() -> list[str]:
+    from ..detectors import Detector
+
+    known = plugins(_package("detectors"), Detector)  # type: ignore[type-abstract]
+    return [name for name, detector in known.items() if not detector.on_request]
 
 
 def _repairs(given: Mapping[str, Any]) -> list[str]:

@@ -136,7 +136,7 @@ def _options(flags: dict[str, Any]) -> ScanOptions:
     from ..config import ScanOptions
     from ..domain_search import DomainOverrides
 
-    kept = ("seed", "samples", "detectors", "settings", "max_seconds", "device", "scores", "calibration")
+    kept = ("seed", "samples", "detectors", "also", "settings", "max_seconds", "device", "scores", "calibration")
     overrides = DomainOverrides(**{name: flags[name] for name in ("layout", "input_range", "mean", "std", "bgr")})
     return ScanOptions(**{name: flags[name] for name in kept}, overrides=overrides)
 

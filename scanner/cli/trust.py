@@ -25,7 +25,7 @@ _TAKEN = (
     "all", "arch", "classes", "device", "format", "input-shape", "quiet", "sort", "workers",
 )  # fmt: skip
 _TOLD = (
-    "allow-inconclusive", "bgr", "calibration", "check", "data", "detector", "exit-zero", "fail-on",
+    "allow-inconclusive", "also", "bgr", "calibration", "check", "data", "detector", "exit-zero", "fail-on",
     "fail-on-finding", "inputs", "label", "layout", "limit", "manifest", "max-seconds", "mean", "measure", "method",
     "model", "policy", "range", "rounds", "samples", "scores", "seed", "since", "std", "tolerance", "training-data",
     "trigger",

@@ -99,7 +99,8 @@ class Detector(ABC):
     A method that is not made for the kind of model, or finds nothing in it to look at, yields Evidence with the reason
     as ``not_checked`` among its details: the report then tells it as not checked, which does not forbid "clean".
 
-    A method that is ``on_request`` costs much for what it sees, and runs only where it was asked for by name.
+    A method that is ``on_request`` costs much for what it sees, and runs only where it was asked for by name, alone
+    (``--detector``) or beside the others (``--also``).
     """
 
     needs: ClassVar[Needs] = Needs.NOTHING

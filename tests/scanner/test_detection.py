@@ -127,6 +127,13 @@ def test_a_stand_in_runs_where_it_is_needed_or_named(
     assert not any(skip.check == "understudy" for skip in ledger.skipped)
 
 
+def test_a_stand_in_that_was_asked_for_beside_the_others_runs() -> None:
+    ledger = Ledger(lambda text, fraction: None)
+    detectors = {"understudy": Understudy(), "fake": Fake()}
+    detect(detectors, MODEL, SAMPLES, TWIN, "cpu", ScanOptions(also=("understudy",)), ledger)
+    assert ledger.ran == ["fake", "understudy"]
+
+
 def test_without_memory_on_the_gpu_a_detector_starts_again_on_the_cpu_and_says_so() -> None:
     moved: list[str] = []
 

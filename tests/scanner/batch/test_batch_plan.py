@@ -17,7 +17,8 @@ from onnxray.scanner.jobs import Job
 
 OPTIONS = {
     "seed": 5, "samples": 50, "detectors": ("last-layer",), "settings": {"neural-cleanse": {"steps": 5}},
-    "max_seconds": 9.0, "device": "cpu", "overrides": DomainOverrides(bgr=True), "scores": "probabilities",
+    "also": ("pair-search",), "max_seconds": 9.0, "device": "cpu", "overrides": DomainOverrides(bgr=True),
+    "scores": "probabilities",
 }  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def test_the_calibration_counts_by_content(tmp_path: Path) -> None:
 def test_options_of_an_entry_go_before_the_batch_s(tmp_path: Path) -> None:
     told = {
         "samples": "50", "seed": 3, "mean": "0.5,0.4,0.3", "std": [0.2], "bgr": "true",
-        "detectors": "last-layer, neural-cleanse",
+        "detectors": "last-layer, neural-cleanse", "also": "pair-search",
         "neural-cleanse.steps": "7", "max_seconds": 60, "calibration": str(tmp_path / "c"),
     }  # fmt: skip
     (tmp_path / "c").touch()
@@ -114,7 +115,8 @@ def test_options_of_an_entry_go_before_the_batch_s(tmp_path: Path) -> None:
     )
     options = only(entry("m", 1, options=told), options=usual).options
     assert options == ScanOptions(
-        samples=50, seed=3, device="cpu", detectors=("last-layer", "neural-cleanse"), max_seconds=60.0,
+        samples=50, seed=3, device="cpu", detectors=("last-layer", "neural-cleanse"), also=("pair-search",),
+        max_seconds=60.0,
         settings={"neural-cleanse": {"lr": 1, "steps": "7"}},
         calibration=tmp_path / "c",
         overrides=DomainOverrides(layout="NCHW", mean=(0.5, 0.4, 0.3), std=(0.2,), bgr=True),
@@ -124,7 +126,7 @@ def test_options_of_an_entry_go_before_the_batch_s(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        ({"sample": 5}, "m.onnx: there is no option 'sample'; there are bgr, calibration, "),
+        ({"sample": 5}, "m.onnx: there is no option 'sample'; there are also, bgr, calibration, "),
         ({"samples": "many"}, "m.onnx: samples: .*int"),
         ({"samples": 1}, "m.onnx: expected at least 2 samples, got 1"),
         ({"seed": -1}, "m.onnx: expected a seed"),

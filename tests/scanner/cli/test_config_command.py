@@ -128,6 +128,15 @@ def test_options_of_methods_are_set_under_their_family(project: Write) -> None:
         assert command.make_context("scan", rest, parent=root).params["settings"] == {"max-margin": {"seeds": "3"}}
 
 
+def test_options_of_a_method_on_request_wait_until_it_is_asked_for(project: Write) -> None:
+    project("[detectors.pair-search]\nsteps = 50\n")
+    with main.make_context("onnxray", ["scan", "x"]) as root:
+        _, command, _ = main.resolve_command(root, ["scan", "x"])
+        assert command is not None
+        for flags, expected in (([], {}), (["--also", "pair-search"], {"pair-search": {"steps": 50}})):
+            assert command.make_context("scan", ["x", *flags], parent=root).params["settings"] == expected
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

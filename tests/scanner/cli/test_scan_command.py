@@ -101,13 +101,15 @@ def test_a_folder_that_cannot_be_written_costs_no_report(scan: Scan, fake: Pipel
 def test_flags_reach_the_pipeline(scan: Scan, fake: Pipeline, clean: Report) -> None:
     fake.answer = clean
     flags = "--samples 50 --seed 3 --detector neural-cleanse --set neural-cleanse.steps=9 --set neural-cleanse.lr=0.1 "
-    flags += "--layout NHWC --range 0,255 --mean 1,2,3 --std 0.5 --bgr --device cpu --max-seconds 9 --scores logits"
+    flags += "--layout NHWC --range 0,255 --mean 1,2,3 --std 0.5 --bgr --device cpu --max-seconds 9 --scores logits "
+    flags += "--also pair-search --also max-margin"
     result = scan(*flags.split())
     assert result.exit_code == ExitCode.PASS, result.output
     path, data, options = fake.calls[0]
     assert (path, data) == (Path("model.onnx"), Path("data.npz"))
     assert (options.samples, options.seed, options.device, options.max_seconds) == (50, 3, "cpu", 9.0)
     assert (options.detectors, options.scores) == (("neural-cleanse",), "logits")
+    assert options.also == ("pair-search", "max-margin")
     assert options.settings == {"neural-cleanse": {"steps": "9", "lr": "0.1"}}
     overrides = options.overrides
     assert (overrides.layout, overrides.mean, overrides.std, overrides.bgr) == ("NHWC", (1.0, 2.0, 3.0), (0.5,), True)

@@ -106,7 +106,9 @@ def test_out_of_time_is_told() -> None:
 
 def test_it_runs_only_where_it_is_asked_for() -> None:
     assert "pair-search" not in plan(ScanOptions())
-    assert "pair-search" in plan(ScanOptions(detectors=("pair-search",)))
+    assert list(plan(ScanOptions(detectors=("pair-search",)))) == ["pair-search"]
+    assert list(plan(ScanOptions(also=("pair-search", "max-margin")))) == [*plan(ScanOptions()), "pair-search"]
+    assert list(plan(ScanOptions(detectors=("max-margin",), also=("pair-search",)))) == ["max-margin", "pair-search"]
 
 
 @pytest.mark.parametrize("options", [{"pictures": 3}, {"steps": 0}, {"nature": 2.0}, {"effect": 0.5}])
