@@ -31,6 +31,8 @@ class ScanOptions:
         overrides: what the user knows about the model's input.
         scores: the output that holds the scores, where the file has several; None if that is plain.
         calibration: file of the calibration that the score is made with; None for the shipped one.
+        tolerant: whether a model that the pictures do not fit is scanned without them, and its report says so, as one
+            of many that share them; else that is an error.
     """
 
     seed: int = 0
@@ -43,6 +45,7 @@ class ScanOptions:
     overrides: DomainOverrides = field(default_factory=DomainOverrides)
     scores: str | None = None
     calibration: Path | None = None
+    tolerant: bool = False
 
     @property
     def named(self) -> frozenset[str]:

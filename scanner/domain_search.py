@@ -14,7 +14,7 @@ from .domain import DomainChoice
 from .domain_candidates import Candidate, candidates, cropped
 from .domain_overrides import DomainOverrides
 from .domain_trials import Probe, Trial, best, clearly_better, run_trials
-from .errors import SamplesError
+from .errors import UnfitSamplesError
 from .findings import Rate
 from .images import ImageSet
 from .samples import Samples, stratified
@@ -65,11 +65,11 @@ def named(images: ImageSet, model: Model) -> ImageSet:
     """The pictures, named by the model's own class names where the data has none; labels checked against the model.
 
     Raises:
-        SamplesError: labels that the model has not.
+        UnfitSamplesError: labels that the model has not.
     """
     if images.labels.max() >= model.classes:
         from_one = images.labels.max() == model.classes and images.labels.min() == 1
-        raise SamplesError(
+        raise UnfitSamplesError(
             f"{images.source}: label {images.labels.max()} but {model.path} has {model.classes} classes; "
             "give samples of this model's classes, numbered from 0"
             + (" (these seem to be numbered from 1: subtract 1 from each)" if from_one else "")

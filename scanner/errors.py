@@ -6,6 +6,7 @@ OnnxrayError
 │   └── TwinError
 ├── RepairError           a repair cannot be applied to the model, or finds nothing to do in it
 ├── SamplesError          the clean samples cannot be read or do not fit the model
+│   └── UnfitSamplesError  they can be read, and are not this model's
 ├── ClusterError          a cluster cannot be joined, or cannot do a job
 └── OptionError           an option, a method's name or a configuration value is wrong
 """
@@ -21,6 +22,7 @@ __all__ = [
     "RepairError",
     "SamplesError",
     "TwinError",
+    "UnfitSamplesError",
 ]
 
 
@@ -30,6 +32,10 @@ class ClusterError(OnnxrayError):
 
 class SamplesError(OnnxrayError):
     """The clean samples cannot be read or do not fit the model."""
+
+
+class UnfitSamplesError(SamplesError):
+    """The clean samples can be read, and are not this model's: other classes, or pictures for what takes none."""
 
 
 class OptionError(OnnxrayError):

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..converters.messages import one_line
 from .assumed_domain import no_samples
 from .domain_search import find_domain
+from .errors import UnfitSamplesError
 from .images import load_images
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def gather(
 
     Raises:
         SamplesError, OptionError: the data, a file beside the model or an option is wrong.
+        UnfitSamplesError: the data is another model's, and the options are not tolerant of that.
     """
     if data is None:
         samples = no_samples(model, options.overrides)
@@ -42,7 +45,14 @@ def gather(
         )
         return None, samples
     images = load_images(data, limit=options.samples, seed=options.seed)
-    choice, samples = find_domain(model, images, options.overrides, options.seed)
+    try:
+        choice, samples = find_domain(model, images, options.overrides, options.seed)
+    except UnfitSamplesError as error:
+        if not options.tolerant:
+            raise
+        told = one_line(str(error).replace(str(model.path), "the model"), 300)
+        ledger.skip("input-domain", f"the pictures do not fit the model, which was looked at without them: {told}")
+        return None, no_samples(model, options.overrides)
     ledger.check("input-domain", None if choice.beats_chance else choice.complaint)
     return choice, samples
 

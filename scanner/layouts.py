@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .errors import SamplesError
+from .errors import UnfitSamplesError
 
 __all__ = ["Frame", "frames"]
 
@@ -43,7 +43,7 @@ def frames(
     to 512 is shared by half of them, 224 for colour and 28 for grey.
 
     Raises:
-        SamplesError: the shape holds no pictures; the message starts with ``name``.
+        UnfitSamplesError: the shape holds no pictures; the message starts with ``name``.
     """
     size = stored or _common_size(images)
     colour = 3 if any(image.ndim == 3 for image in images) else 1
@@ -52,7 +52,7 @@ def frames(
     )
     if not found:
         text = ", ".join("?" if d is None else str(d) for d in shape)
-        raise SamplesError(
+        raise UnfitSamplesError(
             f"{name}: its input ({text}) fits no picture; expected e.g. (N, 3, H, W), (N, H, W, 1), (N, 784). Models "
             "of tables, text or sound cannot be scanned yet; onnxray inspect tells what is in them"
         )

@@ -99,7 +99,8 @@ def _scanned(job: Job, progress: Progress, share: Share, stop: Callable[[], bool
     from .confined_scan import limits_for, watch_scan
 
     with scratch_folder() as scratch, local(job, Path(scratch)) as path, _called(job, path):
-        arguments: dict[str, object] = {"path": path, "data": job.data, "options": job.options}
+        options = replace(job.options, tolerant=True)  # the pictures may be those of other models of the batch
+        arguments: dict[str, object] = {"path": path, "data": job.data, "options": options}
         if job.training_data is not None:
             arguments["training_data"] = job.training_data
         if not job.sandbox:

@@ -88,9 +88,9 @@ def _replaced(usual: ScanOptions, told: Mapping[str, object]) -> ScanOptions:
 
 
 def _kinds(owner: type) -> dict[str, Any]:
-    """Name of each option -> its type; the overrides are named one by one."""
+    """Name of each option -> its type; the overrides are named one by one, and every batch is tolerant."""
     hints = get_type_hints(owner)
-    return {f.name: hints[f.name] for f in fields(owner) if f.name != "overrides"}
+    return {f.name: hints[f.name] for f in fields(owner) if f.name not in ("overrides", "tolerant")}
 
 
 def _read(name: str, value: object, kind: Any) -> Any:

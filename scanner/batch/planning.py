@@ -110,6 +110,7 @@ def _key(entry: Entry, options: ScanOptions, pictures: tuple[Path | None, ...], 
         "detectors": options.detectors or detectors(),
         "settings": {n: {o: str(v) for o, v in values.items()} for n, values in options.settings.items()},
     }
+    del told["tolerant"]  # of every batch
     if not options.also:  # as in keys from before there was such an option
         del told["also"]
     parts = {
