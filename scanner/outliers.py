@@ -3,15 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CONSISTENCY", "anomaly_index", "cut", "extremity", "p_value"]
+__all__ = ["CONSISTENCY", "Ranking", "anomaly_index", "cut", "extremity", "p_value", "ranking"]
 
 CONSISTENCY = 1.4826
 """Makes the median absolute deviation estimate a normal distribution's standard deviation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Classes by how far they stand out, and how rarely the first of a clean model's would stand out as far.
+
+    Attributes:
+        index: (K,) the anomaly index of each, NaN where it is undefined.
+        order: the classes that have one, the most extreme first.
+        beyond: those of them whose index is above the cut.
+        cut: that of the rate that was asked for; None where nothing can be compared.
+        score: in [0, 1), the first one's `extremity`.
+        p_value: the first one's; None where nothing can be compared.
+    """
+
+    index: NDArray[np.float64]
+    order: tuple[int, ...]
+    beyond: tuple[int, ...]
+    cut: float | None
+    score: float
+    p_value: float | None
+
+    @property
+    def told(self) -> dict[str, object]:
+        """The index and the cut, for the details of an Evidence."""
+        return {"anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in self.index], "cut": self.cut}
+
+
+def ranking(scores: NDArray[np.float64], rate: float, controls: Sequence[int] = ()) -> Ranking:
+    """Rank classes whose scores (K,) are the more suspicious the lower they are.
+
+    Args:
+        rate: share of clean models of which a class may lie beyond the cut, if scores are normally distributed.
+        controls: as in `anomaly_index`.
+    """
+    index = anomaly_index(scores, controls)
+    order = tuple(int(c) for c in np.argsort(-index, kind="stable") if np.isfinite(index[c]))
+    if not order:
+        return Ranking(index, (), (), None, 0.0, None)
+    compared, strongest = len(scores) if controls else len(order), float(index[order[0]])
+    limit = cut(compared, rate, len(controls))
+    beyond = tuple(c for c in order if index[c] > limit)
+    score = extremity(strongest, compared, rate, len(controls))
+    return Ranking(index, order, beyond, limit, score, p_value(strongest, compared, len(controls)))
 
 
 def anomaly_index(scores: NDArray[np.float64], controls: Sequence[int] = ()) -> NDArray[np.float64]:

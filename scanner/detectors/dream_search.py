@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..findings import Evidence
-from ..outliers import anomaly_index, cut, extremity, p_value
+from ..outliers import ranking
 from . import NOMINATION, Budget, Detector, Needs, require_between
 
 if TYPE_CHECKING:
@@ -74,24 +74,20 @@ class DreamSearch(Detector):
         sizes = np.full(model.classes, np.nan)
         if few:
             sizes = self._sizes(lambda x: model.torch(domain.to_input(x)), domain, model.classes, budget)
-        index = anomaly_index(np.log(sizes), ())
-        order = [int(c) for c in np.argsort(sizes) if np.isfinite(index[c])]
-        strongest = float(index[order[0]]) if order else float("nan")
-        limit = cut(len(order), self.rate, 0) if order else None
-        small = sizes * self.effect <= (np.nanmedian(sizes) if order else np.nan)
+        ranked = ranking(np.log(sizes), self.rate)
+        small = sizes * self.effect <= (np.nanmedian(sizes) if ranked.order else np.nan)
         yield Evidence(
             detector="dream-search",
             classes=tuple(sizes.tolist()),
             statistic="mask L1 on made-up pictures, fraction of the image",
-            flagged=tuple(c for c in order if limit is not None and index[c] > limit and small[c]),
-            score=extremity(strongest, len(order), self.rate, 0),
-            p_value=p_value(strongest, len(order), 0) if order else None,
+            flagged=tuple(c for c in ranked.beyond if small[c]),
+            score=ranked.score,
+            p_value=ranked.p_value,
             seconds=monotonic() - started,
             sizes=True,
             details={
-                "anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in index],
-                "cut": limit,
-                **(self._natural(domain, budget) if order else {}),
+                **ranked.told,
+                **(self._natural(domain, budget) if ranked.order else {}),
                 "complete": not budget.spent,
                 "domain": domain.name,
                 "too_many_classes": not few,

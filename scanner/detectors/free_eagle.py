@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..findings import Evidence
-from ..outliers import anomaly_index, cut, extremity, p_value
+from ..outliers import cut, p_value, ranking
 from . import NOMINATION, Budget, Detector, Needs, require_between
 
 if TYPE_CHECKING:
@@ -74,26 +74,21 @@ class FreeEagle(Detector):
         cuts = self._splits(model, samples, budget)
         matrices, complete = self._matrices(model.classes, cuts, budget)
         unlikely, deeper = unlikeliness(matrices.mean(0)), matrices[-1]
-        index = anomaly_index(np.log(np.where(unlikely > 0, unlikely, np.nan)))
-        order = sorted((c for c in range(model.classes) if isfinite(index[c])), key=lambda c: -index[c])
-        strongest = float(index[order[0]]) if order else float("nan")
+        ranked = ranking(np.log(np.where(unlikely > 0, unlikely, np.nan)), self.rate)
         source, target, alone = likeliest_pair(deeper)
         pairs = int(np.isfinite(deeper).sum()) if model.classes <= PAIRED else 0
-        usual = cut(len(order), self.rate)
-        flagged = [c for c in order if index[c] > usual]
         paired = [target] if alone > cut(pairs, self.rate / DEARER) else []
         yield Evidence(
             detector="free-eagle",
             classes=tuple(unlikely.tolist()),
             statistic="how unlikely the class seems in embeddings of the others, in nats",
-            flagged=tuple(dict.fromkeys([*flagged, *paired])),
-            score=extremity(strongest, len(order), self.rate),
-            p_value=min(p_value(strongest, len(order)), DEARER * p_value(alone, pairs)) if order else None,
+            flagged=tuple(dict.fromkeys([*ranked.beyond, *paired])),
+            score=ranked.score,
+            p_value=None if ranked.p_value is None else min(ranked.p_value, DEARER * p_value(alone, pairs)),
             seconds=monotonic() - started,
             sizes=True,
             details={
-                "anomaly_index": [round(float(v), 3) if isfinite(v) else None for v in index],
-                "cut": usual if order else None,
+                **ranked.told,
                 "sources": sources(deeper),
                 "likeliest_pair": [source, target] if isfinite(alone) else None,
                 "pair_index": round(alone, 3) if isfinite(alone) else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..findings import Evidence
-from ..outliers import anomaly_index, cut, extremity, p_value
+from ..outliers import ranking
 from . import NOMINATION, Budget, Detector, require_between
 
 if TYPE_CHECKING:
@@ -49,22 +48,19 @@ class LastLayer(Detector):
         """Yield one Evidence: the mean of each class's last weights; NaN where there is no such layer."""
         started = monotonic()
         means = _means(model)
-        index, compared = anomaly_index(-means), int(np.isfinite(means).sum())
-        order = sorted((c for c in range(model.classes) if isfinite(index[c])), key=lambda c: -index[c])
-        strongest = float(index[order[0]]) if order else float("nan")
+        ranked, found = ranking(-means, self.rate), bool(np.isfinite(means).any())
         yield Evidence(
             detector="last-layer",
             classes=tuple(means.tolist()),
             statistic="mean of the class's weights in the last layer",
-            flagged=tuple(c for c in order if index[c] > cut(compared, self.rate)),
-            score=extremity(strongest, compared, self.rate),
-            p_value=p_value(strongest, compared) if order else None,
+            flagged=ranked.beyond,
+            score=ranked.score,
+            p_value=ranked.p_value,
             seconds=monotonic() - started,
             details={
-                "anomaly_index": [round(float(v), 3) if isfinite(v) else None for v in index],
-                "cut": cut(compared, self.rate),
-                "layer_found": compared > 0,
-                "not_checked": "" if compared else "no last layer with constant weights, a row of them for each class",
+                **ranked.told,
+                "layer_found": found,
+                "not_checked": "" if found else "no last layer with constant weights, a row of them for each class",
             },
             large=True,
         )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..findings import Evidence
-from ..outliers import anomaly_index, cut, extremity, p_value
+from ..outliers import ranking
 from . import NOMINATION, Budget, Detector, Needs, require_between
 
 if TYPE_CHECKING:
@@ -69,26 +69,20 @@ class MaxMargin(Detector):
         started = monotonic()
         domain = samples.domain if samples is not None else assumed_domain(model)
         margins, controls = self._margins(model, domain, budget)
-        index = anomaly_index(-np.log(np.where(margins > 0, margins, np.nan)), controls)
-        finite = [c for c in range(model.classes) if isfinite(index[c])]
-        order = sorted(finite, key=lambda c: -index[c])
-        compared = model.classes if controls else len(finite)
-        strongest = float(index[order[0]]) if order else float("nan")
-        usual = cut(compared, self.rate, len(controls))
+        ranked = ranking(-np.log(np.where(margins > 0, margins, np.nan)), self.rate, controls)
         effects = _effects(margins, controls)
         yield Evidence(
             detector="max-margin",
             classes=tuple(margins.tolist()),
             statistic="largest margin of any input, in logits",
-            flagged=tuple(c for c in order if index[c] > usual and effects[c] >= self.effect),
-            score=extremity(strongest, compared, self.rate, len(controls)),
-            p_value=p_value(strongest, compared, len(controls)) if order else None,
+            flagged=tuple(c for c in ranked.beyond if effects[c] >= self.effect),
+            score=ranked.score,
+            p_value=ranked.p_value,
             seconds=monotonic() - started,
             sizes=True,
             details={
-                "anomaly_index": [round(float(v), 3) if isfinite(v) else None for v in index],
-                "cut": usual,
-                "effect": round(effects[order[0]], 3) if order else None,
+                **ranked.told,
+                "effect": round(effects[ranked.order[0]], 3) if ranked.order else None,
                 "gamma_p": None if controls else _gamma_p(margins[np.isfinite(margins)]),
                 **self._natural(budget),
                 "complete": not (budget.spent and np.isnan(margins).any()),

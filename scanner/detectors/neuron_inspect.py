@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..findings import Evidence
-from ..outliers import anomaly_index, cut, extremity, p_value
+from ..outliers import anomaly_index, ranking
 from . import NOMINATION, Budget, Detector, Needs, require_between
 
 if TYPE_CHECKING:
@@ -75,27 +74,24 @@ class NeuronInspect(Detector):
         looked = samples.draw(most, budget.seed)
         features, void = self._features(model, looked, budget)
         combined = self._combined(features)
-        index, compared = anomaly_index(combined), int(np.isfinite(combined).sum())
-        order = [int(c) for c in np.argsort(combined) if isfinite(index[c])]
-        strongest = float(index[order[0]]) if order else float("nan")
+        ranked, compared = ranking(combined, self.rate), bool(np.isfinite(combined).any())
         yield Evidence(
             detector="neuron-inspect",
             classes=tuple(combined.tolist()),
             statistic="sparse, smooth and persistent heatmaps, robust deviations from the median class",
-            flagged=tuple(c for c in order if index[c] > cut(compared, self.rate)),
-            score=extremity(strongest, compared, self.rate),
-            p_value=p_value(strongest, compared) if order else None,
+            flagged=ranked.beyond,
+            score=ranked.score,
+            p_value=ranked.p_value,
             seconds=monotonic() - started,
             details={
-                "anomaly_index": [round(float(v), 3) if isfinite(v) else None for v in index],
-                "cut": cut(compared, self.rate),
+                **ranked.told,
                 **{name: [float(v) for v in values] for name, values in zip(FEATURES, features, strict=True)},
                 "gradient_masked": [c for c in range(model.classes) if void[c] > MASKED],
-                "complete": compared > 0 or not budget.spent,
+                "complete": compared or not budget.spent,
                 "not_checked": "" if compared or budget.spent else NOTHING,
                 "pictures": len(looked),
             },
-            maps=self._maps(model, looked, order[0], budget) if order else {},
+            maps=self._maps(model, looked, ranked.order[0], budget) if ranked.order else {},
         )
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..findings import Evidence
-from ..outliers import anomaly_index, cut, extremity, p_value
+from ..outliers import ranking
 from ..signals import NATURE
 from . import Budget, Detector, Needs, require_between
 
@@ -75,10 +75,7 @@ class PairSearch(Detector):
         pairs = self._of_model(model, samples, budget) if few else None
         near = _near(pairs, self._natural(budget) if few else None, self.nature, model.classes)
         sizes = _smallest(near)
-        index = anomaly_index(np.log(sizes))
-        order = [int(c) for c in np.argsort(sizes) if np.isfinite(index[c])]
-        strongest = float(index[order[0]]) if order else float("nan")
-        limit = cut(len(order), self.rate) if order else None
+        ranked = ranking(np.log(sizes), self.rate)
         complete = not budget.spent
         # Half of what is near by nature would accuse a 4 of being a 9.
         small = (sizes * self.effect <= 1) & complete
@@ -86,14 +83,13 @@ class PairSearch(Detector):
             detector="pair-search",
             classes=tuple(sizes.tolist()),
             statistic="smallest trigger for pictures of one class, beside the median pair's and nature's",
-            flagged=tuple(c for c in order if limit is not None and index[c] > limit and small[c]),
-            score=extremity(strongest, len(order), self.rate),
-            p_value=p_value(strongest, len(order)) if order else None,
+            flagged=tuple(c for c in ranked.beyond if small[c]),
+            score=ranked.score,
+            p_value=ranked.p_value,
             seconds=monotonic() - started,
             sizes=True,
             details={
-                "anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in index],
-                "cut": limit,
+                **ranked.told,
                 "pairs": _told(near, pairs),
                 "complete": complete,
                 "too_many_classes": not few,
