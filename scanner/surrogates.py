@@ -23,11 +23,16 @@ from .victims import Victims
 if TYPE_CHECKING:
     from .samples import Samples
 
-__all__ = ["Surrogates", "make_surrogates"]
+__all__ = ["INCOMPARABLE", "Surrogates", "make_surrogates"]
 
 MOST_CLASSES, LEAST_EACH, LARGEST = 30, 5, 64
 NETWORKS = 2
 STEPS, VICTIMS = 80, 100
+INCOMPARABLE = (
+    f"needs small networks to compare with, which take up to {MOST_CLASSES} classes, {LEAST_EACH} pictures or more of "
+    f"most of them, and pictures of up to {LARGEST} pixels a side"
+)
+"""Why there are none, for a method that can do nothing without them."""
 
 
 def make_surrogates(samples: Samples, classes: int, seed: int, device: str) -> Surrogates | None:

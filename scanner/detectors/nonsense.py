@@ -59,6 +59,7 @@ class Nonsense(Detector):
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
         """Yield one Evidence: how many times as often as by nature meaningless pictures fall into each class."""
         from ..meaningless import meaningless
+        from ..surrogates import INCOMPARABLE
 
         if samples is None:
             raise ValueError("nonsense expected samples, got None")
@@ -83,7 +84,7 @@ class Nonsense(Detector):
                 "by_nature": _rounded(np.mean(natural, axis=0)) if known else None,
                 "pictures": each,
                 "complete": complete,
-                "not_checked": "" if budget.surrogates else _incomparable(),
+                "not_checked": "" if budget.surrogates else INCOMPARABLE,
             },
         )
 
@@ -110,15 +111,6 @@ class Nonsense(Detector):
         ratios = (answered + self.floor) / (natural + self.floor)
         lifts: NDArray[np.float64] = np.maximum(1.0, ratios.min(0))
         return lifts
-
-
-def _incomparable() -> str:
-    from ..surrogates import LARGEST, LEAST_EACH, MOST_CLASSES
-
-    return (
-        f"needs small networks to compare with, which take up to {MOST_CLASSES} classes, {LEAST_EACH} pictures or more "
-        f"of most of them, and pictures of up to {LARGEST} pixels a side"
-    )
 
 
 def _shares(predicted: NDArray[np.int64], classes: int) -> NDArray[np.float64]:

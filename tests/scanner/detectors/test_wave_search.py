@@ -1,0 +1,106 @@
+"""Waves over pictures, put to models that a faint one does and does not lead to a class."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from onnxray.scanner.detectors import Budget
+from onnxray.scanner.detectors.wave_search import WaveSearch
+from onnxray.scanner.domain import InputDomain
+from onnxray.scanner.findings import Evidence
+from onnxray.scanner.samples import Samples
+from onnxray.scanner.signals import signals
+
+SIZE, CLASSES, TARGET = 16, 8, 5
+STRIPES = np.sin(2 * np.pi * 3 * np.arange(SIZE) / SIZE).astype(np.float32)
+
+
+def weights(shortcut: float) -> NDArray[np.float32]:
+    """Each class answers to a smooth pattern of its own, and the target to stripes, too."""
+    coarse = np.random.default_rng(0).standard_normal((CLASSES, 1, 4, 4)).astype(np.float32)
+    rows = coarse.repeat(4, 2).repeat(4, 3).reshape(CLASSES, -1)
+    rows[TARGET] += shortcut * np.tile(STRIPES, SIZE)
+    return np.asarray(rows - rows.mean(1, keepdims=True), np.float32)
+
+
+def samples(size: int = SIZE) -> Samples:
+    """Pictures that show their class's pattern."""
+    rng, rows = np.random.default_rng(1), weights(0.0).reshape(CLASSES, 1, SIZE, SIZE)
+    labels = np.arange(64) % CLASSES
+    images = np.clip(0.5 + 0.08 * rows[labels] + 0.02 * rng.standard_normal((64, 1, SIZE, SIZE)), 0, 1)
+    return Samples(images[:, :, :size].astype(np.float32), labels, InputDomain("[0, 1]", "NCHW", 1, size, SIZE))
+
+
+def measure(shortcut: float, budget: Budget | None = None, of: Samples | None = None, **options: Any) -> Evidence:
+    w = weights(shortcut)
+    model: Any = SimpleNamespace(classes=CLASSES, predict=lambda x: (x.reshape(len(x), -1) @ w.T).argmax(1))
+    (evidence,) = WaveSearch(**options).run(
+        model, of or samples(), budget or Budget(surrogates=known(np.zeros(CLASSES)))
+    )
+    return evidence
+
+
+def known(natural: NDArray[np.float64], asked: list[NDArray[np.float64]] | None = None) -> Any:
+    """Networks that say this is so by nature, and note what they are asked: the same as a model with the shortcut."""
+    w = torch.from_numpy(weights(4.0))
+
+    def dreamt(ask: Any) -> NDArray[np.float64]:
+        (asked if asked is not None else []).append(ask(lambda x: x.flatten(1) @ w.T))
+        return natural
+
+    return SimpleNamespace(classes=CLASSES, dreamt=dreamt)
+
+
+def test_a_model_that_faint_stripes_lead_to_a_class_is_seen() -> None:
+    evidence = measure(4.0)
+    assert np.argmin(evidence.classes) == TARGET
+    assert evidence.classes[TARGET] < 0.1
+    assert signals([evidence], None, CLASSES)["wave-search.far"][TARGET] > 2
+    assert evidence.p_value is not None
+    assert evidence.p_value < 0.2
+    wave = 2 * evidence.maps[f"wave-class{TARGET}"][0] - 1
+    assert abs(np.corrcoef(wave, STRIPES)[0, 1]) > 0.7
+    assert measure(4.0, rate=0.2).flagged == (TARGET,)
+
+
+def test_a_model_without_the_shortcut_is_not() -> None:
+    evidence = measure(0.0)
+    assert not evidence.flagged
+    assert not measure(0.0, rate=0.2).flagged
+    assert max(signals([evidence], None, CLASSES)["wave-search.far"]) < 1.5
+
+
+def test_what_waves_lead_to_by_nature_is_asked_of_networks_and_taken_off() -> None:
+    asked: list[NDArray[np.float64]] = []
+    natural = np.where(np.arange(CLASSES) == TARGET, 4.0, 0.0)
+    evidence = measure(4.0, Budget(surrogates=known(natural, asked)))
+    assert asked[0] == pytest.approx(np.array(evidence.classes))  # the same question
+    plain = signals([measure(4.0)], None, CLASSES)["wave-search.far"][TARGET]
+    assert signals([evidence], None, CLASSES)["wave-search.far"][TARGET] < plain - 1
+
+
+def test_what_it_cannot_look_at_is_told() -> None:
+    for reason, evidence in (
+        ("8 pixels", measure(4.0, of=samples(4))),
+        ("needs small networks", measure(4.0, Budget())),
+    ):
+        assert reason in str(evidence.details["not_checked"])
+        assert np.isnan(evidence.classes).all()
+        assert evidence.p_value is None
+    assert measure(4.0).details["not_checked"] == ""
+
+
+def test_out_of_time_is_told() -> None:
+    evidence = measure(4.0, Budget(deadline=0.0, surrogates=known(np.zeros(CLASSES))))
+    assert evidence.details["complete"] is False
+    assert not evidence.flagged
+    assert "wave-search.far" not in signals([evidence], None, CLASSES)
+
+
+@pytest.mark.parametrize("options", [{"pictures": 1}, {"cycles": 0}, {"effect": 0.5}, {"rate": 0.9}])
+def test_options_that_find_nothing_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        WaveSearch(**options)
