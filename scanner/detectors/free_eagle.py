@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 INPUTS = 64
+LEAST_ROWS = 10
 PAIRED = 45  # classes up to which pairs are compared: their number grows with the square
 DEARER = 10.0  # a pair must stand out as far as in this many times fewer clean models
 
@@ -40,7 +41,8 @@ class FreeEagle(Detector):
 
     Assumes: gradients, and an inner tensor that everything passes through; about five classes or more.
     Misses: many; classes are alike by nature, too, so that targets come first far more often than by chance and seldom
-    stand out as far as the cut asks. Of many classes only some rows of the matrix are made, and no pair is named.
+    stand out as far as the cut asks. Of many classes only some rows of the matrix are made, and no pair is named;
+    of large networks with many still fewer, at ``depth`` alone.
 
     Fu et al., "FreeEagle: Detecting Complex Neural Trojans in Data-Free Cases", USENIX Security 2023. Their metric, on
     our matrix, is told as ``paper_metric``.
@@ -61,7 +63,7 @@ class FreeEagle(Detector):
     def __post_init__(self) -> None:
         """Refuse options under which nothing could be found; raises ValueError."""
         require_between(self, {"depth": 0.0, "restarts": 1, "steps": 1, "decay": 0.0, "rate": 0.0001}, {})
-        require_between(self, {"rows": 10, "exhaustive": self.rows}, {})
+        require_between(self, {"rows": LEAST_ROWS, "exhaustive": self.rows}, {})
         require_between(self, {}, {"depth": 1.0, "restarts": 1000, "steps": 100_000, "decay": 10.0, "rate": 0.5})
         if not 0 < self.lr < inf:
             raise ValueError(f"expected a finite lr above 0, got {self.lr}")
@@ -71,8 +73,8 @@ class FreeEagle(Detector):
         from ..class_likeness import likeliest_pair, paper_metric, sources, unlikeliness
 
         started = monotonic()
-        cuts = self._splits(model, samples, budget)
-        matrices, complete = self._matrices(model.classes, cuts, budget)
+        cuts, count = self._affordable(model.classes, self._splits(model, samples, budget))
+        matrices, complete = self._matrices(model.classes, count, cuts, budget)
         unlikely, deeper = unlikeliness(matrices.mean(0)), matrices[-1]
         ranked = ranking(np.log(np.where(unlikely > 0, unlikely, np.nan)), self.rate)
         source, target, alone = likeliest_pair(deeper)
@@ -93,6 +95,7 @@ class FreeEagle(Detector):
                 "likeliest_pair": [source, target] if isfinite(alone) else None,
                 "pair_index": round(alone, 3) if isfinite(alone) else None,
                 "paper_metric": paper_metric(deeper),
+                "rows": count,
                 "splits": {split.tensor: round(split.depth, 3) for split in cuts},
                 "not_checked": "" if cuts or not complete else "no inner tensor that everything passes through",
                 "complete": complete,
@@ -119,7 +122,21 @@ class FreeEagle(Detector):
         inputs = torch.from_numpy(noise).to(budget.device)
         return splits(twin, domain.to_input(inputs).to(twin.dtype), (self.depth / 2, self.depth))
 
-    def _matrices(self, classes: int, cuts: tuple[Split, ...], budget: Budget) -> tuple[Array, bool]:
+    def _affordable(self, classes: int, cuts: tuple[Split, ...]) -> tuple[tuple[Split, ...], int]:
+        """Where to cut and how many rows to make: of many classes of a large network the deeper cut, and fewer rows."""
+        from ..effort import FEW, affordable
+
+        few, least = classes <= self.exhaustive, min(classes, LEAST_ROWS)
+        count = classes if few else self.rows
+        if classes <= FEW or not cuts:
+            return cuts, count
+        each = self.steps * (self.restarts if few else 1)
+        if affordable([(cut.rear, cut.shape) for cut in cuts], cuts[0].scale) >= each * count:
+            return cuts, count
+        passes = affordable([(cuts[-1].rear, cuts[-1].shape)], cuts[-1].scale)
+        return cuts[-1:], int(min(max(passes / each, least), count))
+
+    def _matrices(self, classes: int, count: int, cuts: tuple[Split, ...], budget: Budget) -> tuple[Array, bool]:
         """One of each cut (at least 1, K, K), see ``class_likeness``; and whether the time was enough."""
         import torch
 
@@ -127,7 +144,7 @@ class FreeEagle(Detector):
 
         matrices = np.full((max(1, len(cuts)), classes, classes), np.nan)
         few = classes <= self.exhaustive
-        rows = np.random.default_rng(budget.seed).permutation(classes)[: classes if few else self.rows]
+        rows = np.random.default_rng(budget.seed).permutation(classes)[:count]
         for number, split in enumerate(cuts):
 
             def keep_going(fraction: float, number: int = number) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import inf, isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 CONTROLS = 20
 SUSPECTS = 8
+GLANCE = 10  # steps that every class gets where there are too many to climb in full
+LEAST_STEPS, LEAST_LOOKED = 20, 64  # however dear the network is
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What is spent: classes that get a glance, and starts and steps of those that are climbed in full."""
+
+    looked: int
+    starts: int
+    steps: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +44,9 @@ class MaxMargin(Detector):
     what clean classes reach. Inputs start as noise and climb the margin's gradient. The margins are compared as
     logarithms (they are right-skewed) by their median absolute deviation, with a cut that depends on the number of
     classes, and the largest must be ``effect`` times the median of the others. Of more than ``exhaustive`` classes only
-    those that a few steps put ahead are climbed in full, beside others drawn at random. It recovers no trigger, so it
-    only nominates: its classes are searched and judged by the methods that do.
+    those that a few steps put ahead are climbed in full, beside others drawn at random. Of more than 50 classes of a
+    large network there are fewer starts and steps, and only some classes get a glance (``effort`` in the details). It
+    recovers no trigger, so it only nominates: its classes are searched and judged by the methods that do.
 
     Assumes: gradients, and that the input's range is known or the usual one; about five classes or more.
     Misses: a backdoor that was trained to keep its margin small; several targets at once. It also flags clean classes
@@ -68,7 +80,8 @@ class MaxMargin(Detector):
 
         started = monotonic()
         domain = samples.domain if samples is not None else assumed_domain(model)
-        margins, controls = self._margins(model, domain, budget)
+        effort = self._effort(model, domain, budget)
+        margins, controls = self._margins(model, domain, effort, budget)
         ranked = ranking(-np.log(np.where(margins > 0, margins, np.nan)), self.rate, controls)
         effects = _effects(margins, controls)
         yield Evidence(
@@ -85,6 +98,7 @@ class MaxMargin(Detector):
                 "effect": round(effects[ranked.order[0]], 3) if ranked.order else None,
                 "gamma_p": None if controls else _gamma_p(margins[np.isfinite(margins)]),
                 **self._natural(budget),
+                "effort": asdict(effort),
                 "complete": not (budget.spent and np.isnan(margins).any()),
                 "domain": domain.name,
             },
@@ -99,19 +113,39 @@ class MaxMargin(Detector):
         natural = budget.surrogates.margins(lambda fraction: not budget.spent)
         return {"natural": [round(float(v), 3) for v in natural]}
 
+    def _effort(self, model: Model, domain: InputDomain, budget: Budget) -> Effort:
+        """All of it; of many classes, as much as the network's size allows."""
+        import torch
+
+        from ..effort import FEW, affordable
+
+        classes, few = model.classes, model.classes <= self.exhaustive
+        if classes <= FEW or budget.spent:
+            return Effort(classes, self.starts, self.steps)
+        shape, device = (domain.channels, domain.height, domain.width), torch.zeros(1, device=budget.device)
+        passes = affordable([(lambda x: model.torch(domain.to_input(x)), shape)], device) / (1 if few else 2)
+        climbed = classes if few else CONTROLS + SUSPECTS
+        starts = _between(1, passes / (climbed * self.steps), self.starts)
+        steps = _between(min(LEAST_STEPS, self.steps), passes / (climbed * starts), self.steps)
+        looked = classes if few else _between(min(LEAST_LOOKED, classes), passes / GLANCE, classes)
+        return Effort(looked, starts, steps)
+
     def _margins(
-        self, model: Model, domain: InputDomain, budget: Budget
+        self, model: Model, domain: InputDomain, effort: Effort, budget: Budget
     ) -> tuple[NDArray[np.float64], tuple[int, ...]]:
         """(K,) margins, NaN for classes that were left out or for which there was no time; and the controls."""
         classes = np.arange(model.classes)
         if model.classes <= self.exhaustive:
-            return self._climb(model, domain, classes, self.starts, self.steps, budget), ()
-        short = self._climb(model, domain, classes, 1, 10, budget)
-        ahead = np.argsort(-np.nan_to_num(short, nan=-np.inf))[:SUSPECTS]
+            return self._climb(model, domain, classes, effort.starts, effort.steps, budget), ()
+        looked = classes
+        if effort.looked < model.classes:
+            looked = np.sort(np.random.default_rng(budget.seed + 1).choice(classes, effort.looked, replace=False))
+        short = self._climb(model, domain, looked, 1, GLANCE, budget)
+        ahead = looked[np.argsort(-np.nan_to_num(short, nan=-np.inf))[:SUSPECTS]]
         controls = np.random.default_rng(budget.seed).choice(model.classes, CONTROLS, replace=False)
         chosen = np.unique(np.concatenate([ahead, controls]))
         margins = np.full(model.classes, np.nan)
-        margins[chosen] = self._climb(model, domain, chosen, self.starts, self.steps, budget)
+        margins[chosen] = self._climb(model, domain, chosen, effort.starts, effort.steps, budget)
         return margins, tuple(sorted(controls.tolist()))
 
     def _climb(
@@ -132,6 +166,10 @@ class MaxMargin(Detector):
             seed=budget.seed, keep_going=keep_going,
         )  # fmt: skip
         return found.double().cpu().numpy()
+
+
+def _between(least: int, value: float, most: int) -> int:
+    return int(min(max(value, least), most))
 
 
 def _effects(margins: NDArray[np.float64], controls: tuple[int, ...]) -> list[float]:
