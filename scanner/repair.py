@@ -16,13 +16,15 @@ from .registry import build, plugins
 from .repair_bench import Bench, Progress, accuses
 from .repair_report import Attempt, RepairOptions, RepairReport
 from .repair_state import State, write
-from .repairs import Budget, Repair, Requires
+from .repairs import Budget, Repair, Repaired, Requires
 from .trigger_files import load_triggers, require_fitting
 from .triggers import Trigger
 
 __all__ = ["repair"]
 
 FAMILY = "onnxray.scanner.repairs"
+PARTS = (0.8, 0.6, 0.4)
+"""Of the way from the old weights to the trained ones; tried in this order where the whole way costs too much."""
 DEFAULTS = RepairOptions()
 
 
@@ -133,9 +135,8 @@ def _attempt(
                 seed=options.seed + turn, device=bench.device, progress=bench.progress, training=bench.training
             )
             repaired = method.run(state.model, bench.work, state.triggers, budget)
-            note, new = repaired.note, state.apply(repaired, folder, bench)
+            note, new, problem = _applied(bench, method, repaired, state, start, folder)
             evaluation = new.evaluation
-            problem = _complaint(new, start.evaluation.clean_accuracy, options)
             if not problem:
                 rescan, found = bench.scan(new.model, options.seed + 1000 * turn)
                 kept = rescan.label is Label.CLEAN or (rescan.label is not Label.BACKDOORED and not blind)
@@ -144,6 +145,26 @@ def _attempt(
         except OnnxrayError as error:
             problem = one_line(error, 300)
     return Attempt(name, turn, note, problem, evaluation, rescan, monotonic() - started), after, kept
+
+
+def _applied(
+    bench: Bench, method: Repair, repaired: Repaired, state: State, start: State, folder: Path
+) -> tuple[str, State, str]:
+    """What was done, the state that it leads to, and why that is not good enough, "" if it is.
+
+    Trained weights that cost too much are tried again part of the way from the old ones: the most of it that will do.
+    """
+    before, options = start.evaluation.clean_accuracy, bench.options
+    new = state.apply(repaired, folder / "whole", bench)
+    problem = _complaint(new, before, options)
+    if _lost(new, before) <= options.tolerance or not method.trains:
+        return repaired.note, new, problem
+    for share in PARTS:
+        part = state.part_way(repaired, share)
+        eased = state.apply(part, folder / f"{share:.0%}", bench)
+        if not _complaint(eased, before, options):
+            return part.note, eased, ""
+    return repaired.note, new, problem
 
 
 def _lack(bench: Bench, method: Repair, state: State) -> str:
@@ -164,13 +185,18 @@ def _lack(bench: Bench, method: Repair, state: State) -> str:
 
 def _complaint(state: State, before: Rate, options: RepairOptions) -> str:
     """Why a result is not good enough; "" if it is."""
-    lost = before.value - state.evaluation.clean_accuracy.value
-    if lost > options.tolerance + 1e-9:
+    lost = _lost(state, before)
+    if lost > options.tolerance:
         return f"costs {100 * lost:.1f} points of clean accuracy, {100 * options.tolerance:g} are allowed"
     worst = max((rate.value for _, rate in state.evaluation.attack_success), default=0.0)
     if worst > options.dead:
         return f"a trigger still works on {worst:.0%} of the held-out samples, {options.dead:.0%} are allowed"
     return ""
+
+
+def _lost(state: State, before: Rate) -> float:
+    """The share of held-out samples that are no longer right, rounded, so that it compares with a tolerance."""
+    return round(before.value - state.evaluation.clean_accuracy.value, 9)
 
 
 def _still(rescan: Verdict) -> str:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from onnx import numpy_helper
+
 from ..converters import open_model, save
 from ..converters.atomic_copy import write_copy
 from .findings import Evaluation
@@ -58,10 +61,28 @@ class State:
         evaluation = bench.evaluate(model, list(self.triggers))
         return State(model, evaluation, self.triggers, {**self.edits, **repaired.edits}, added)
 
+    def part_way(self, repaired: Repaired, share: float) -> Repaired:
+        """The same repair gone only a share of the way, from this stage's weights to the new ones.
+
+        Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, interpolate likewise between a
+        model and its fine-tuned self, to keep what it could before.
+        """
+        from ..converters.edited import weight_values
+
+        now = weight_values(self.model)
+        edits = {name: _between(numpy_helper.to_array(now[name]), new, share) for name, new in repaired.edits.items()}
+        return replace(repaired, edits=edits, note=f"{repaired.note}; kept {share:.0%} of the way to them")
+
     def facing(self, found: list[Trigger], bench: Bench) -> State:
         """The same with further triggers."""
         triggers = (*self.triggers, *found)
         return replace(self, triggers=triggers, evaluation=bench.evaluate(self.model, list(triggers)))
+
+
+def _between(old: NDArray[Any], new: NDArray[Any], share: float) -> NDArray[Any]:
+    if not np.issubdtype(new.dtype, np.floating):
+        return new
+    return np.asarray(old + share * (new.astype(np.float64) - old), new.dtype)
 
 
 def write(original: Model, state: State, out: Path) -> dict[str, int]:

@@ -41,6 +41,7 @@ class IBau(Repair):
 
     needs: ClassVar[Requires] = Requires.SAMPLES | Requires.GRADIENTS
     min_samples: ClassVar[int] = 50
+    trains: ClassVar[bool] = True
 
     rounds: int = 8
     lr: float = 0.0003

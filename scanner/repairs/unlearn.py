@@ -46,6 +46,7 @@ class Unlearn(Repair):
     needs: ClassVar[Requires] = Requires.SAMPLES | Requires.TRIGGERS | Requires.GRADIENTS
     min_samples: ClassVar[int] = 10
     rank: ClassVar[int] = 2
+    trains: ClassVar[bool] = True
 
     lr: float = 0.05
     epochs: int = 30

@@ -1,13 +1,15 @@
 """A repair from file to file: what is tried, what is kept, what is said."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
 from onnxray.converters import Model, open_model
+from onnxray.converters.edited import weight_values
 from onnxray.models.bundled_files import bundled
 from onnxray.scanner import repair as pipeline
 from onnxray.scanner.errors import ModelError, OptionError
@@ -15,8 +17,10 @@ from onnxray.scanner.findings import Label, Verdict
 from onnxray.scanner.measurement import measure
 from onnxray.scanner.repair import repair
 from onnxray.scanner.repair_bench import Bench
-from onnxray.scanner.repair_report import RepairOptions
+from onnxray.scanner.repair_report import RepairOptions, RepairReport
+from onnxray.scanner.repairs import Budget, Repair, Repaired
 from onnxray.scanner.repairs.clp import Clp
+from onnxray.scanner.samples import Samples
 from onnxray.scanner.trigger_files import load_triggers
 from onnxray.scanner.triggers import Trigger
 
@@ -124,6 +128,43 @@ def test_what_a_rescan_finds_is_closed_in_the_next_round(
     assert len(report.after.attack_success) == len(report.before.attack_success) == 2
     changed = {t.name for t in open_model(tmp_path / "out.onnx").graph.graph.initializer}
     assert set(report.edited) <= changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaning(Repair):
+    """Leans the last layer towards class 0, so that the further it goes the more pictures it takes in."""
+
+    trains: ClassVar[bool] = True
+    by: float = 20.0
+
+    def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
+        bias = numpy_helper.to_array(weight_values(model)["0.10.bias"])
+        return Repaired({"0.10.bias": np.asarray(bias + self.by * (np.arange(10) == 0), np.float32)}, note="leant")
+
+
+def test_trained_weights_that_cost_too_much_are_gone_part_of_the_way(
+    scans: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lean(by: float, tolerance: float, out: str) -> RepairReport:
+        monkeypatch.setattr(pipeline, "_methods", lambda *_: {"leaning": Leaning(by=by)})
+        return repair(bundled("clean.onnx"), DATA, tmp_path / out, options("leaning", rounds=1, tolerance=tolerance))
+
+    whole, none = lean(2.0, 1.0, "whole.onnx"), lean(50.0, 0.03, "none.onnx")
+    assert whole.after is not None
+    assert whole.attempts[0].note == "leant"
+    assert none.out is None
+    assert "points of clean accuracy" in none.attempts[0].problem
+    lost = whole.before.clean_accuracy.value - whole.after.clean_accuracy.value
+    part = lean(2.0, lost - 1e-6, "part.onnx")
+    assert part.after is not None
+    assert part.attempts[0].note.startswith("leant; kept ")
+    assert part.after.clean_accuracy.value > whole.after.clean_accuracy.value
+    old, new = (
+        numpy_helper.to_array(weight_values(open_model(p))["0.10.bias"])
+        for p in (bundled("clean.onnx"), tmp_path / "part.onnx")
+    )
+    gone = (new - old)[0] / 2.0
+    assert gone == pytest.approx(float(part.attempts[0].note.split()[2].rstrip("%")) / 100, abs=1e-4)
 
 
 def test_too_few_samples_are_told_with_the_number_needed(trigger: Path, scans: list[int], tmp_path: Path) -> None:
