@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..class_shift import Shift
     from ..samples import Samples
 
+FIRST = 2  # starts, before it is known whether more are needed
 MANY = 100  # classes; beyond, pictures of most classes are missing and a step would need hundreds
 
 
@@ -29,7 +30,8 @@ class ShiftSearch(Detector):
     That is what an all-to-all backdoor does ("answer the next class"). Methods that compare classes are blind to it, as
     all of its classes are targets. Here one trigger is searched for the whole model. It must change the answer and
     still let it tell what the picture was of; then each class is assigned the class that it goes to, no two the same,
-    and the mask is made small. A large patch can do that to many models; a backdoor needs a tenth of it or less.
+    and the mask is made small. A large patch can do that to many models; a backdoor needs a tenth of it or less. Some
+    starts end in a large one where there is a small one, too; so up to ``seeds`` are tried until one is found.
 
     Assumes: gradients; two pictures or more of at least three classes (of both, where there are two).
     Misses: triggers that move only some classes; models of more than 100 classes; triggers that warp the picture.
@@ -40,7 +42,7 @@ class ShiftSearch(Detector):
     needs: ClassVar[Needs] = Needs.GRADIENTS | Needs.SAMPLES
     min_samples: ClassVar[int] = 20
 
-    seeds: int = 2
+    seeds: int = 6
     steps: int = 160
     lr: float = 0.2
     share: float = 0.05
@@ -58,15 +60,14 @@ class ShiftSearch(Detector):
         started = monotonic()
         few = model.classes <= MANY
         found = self._search(model, samples, budget) if few else []
-        triggers = [self._trigger(shift, seed) for seed, shift in found]
-        size = min((t.fraction for t in triggers), default=float("nan"))
-        small = size <= self.share
+        triggers = sorted((self._trigger(shift, seed) for seed, shift in found), key=lambda t: t.fraction)
+        size = triggers[0].fraction if triggers else float("nan")
         yield Evidence(
             detector="shift-search",
             classes=(size,) * model.classes,
             statistic="mask L1 of one trigger that moves all classes, share of the picture",
             score=0.0 if np.isnan(size) else float(1 / (1 + (2 * size / self.share) ** 2)),
-            triggers=tuple(triggers) if small else (),
+            triggers=tuple(t for t in triggers if t.fraction <= self.share),
             seconds=monotonic() - started,
             details={
                 "complete": not budget.spent,
@@ -101,8 +102,13 @@ class ShiftSearch(Detector):
             return search_shift(logits, victims, model.classes, seed, settings, keep_going)
 
         seeds = range(budget.seed, budget.seed + self.seeds)
+        found: list[tuple[int, Shift]] = []
         with side_by_side(budget.device) as (run_all, _):
-            return [(seed, shift) for seed, shift in zip(seeds, run_all(one, seeds), strict=True) if shift]
+            for part in (seeds[:FIRST], seeds[FIRST:]):
+                found += [(seed, shift) for seed, shift in zip(part, run_all(one, part), strict=True) if shift]
+                if any(float(shift.mask.mean()) <= self.share for _, shift in found):
+                    break
+        return found
 
     def _trigger(self, shift: Shift, seed: int) -> Trigger:
         mask, pattern = (t.cpu().numpy().astype(np.float32) for t in (shift.mask, shift.pattern))

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from onnxray.scanner import class_shift
+from onnxray.scanner.class_shift import Shift
 from onnxray.scanner.detectors import Budget
 from onnxray.scanner.detectors.shift_search import ShiftSearch
 from onnxray.scanner.domain import InputDomain
@@ -77,6 +79,23 @@ def test_a_clean_model_needs_far_more_of_the_picture() -> None:
     assert not evidence.classes[0] < 0.05
     assert evidence.score < 0.2
     assert with_shift(CLEAN, [evidence], None) is CLEAN
+
+
+@pytest.mark.parametrize(("sizes", "asked", "kept"), [((0.3, 0.01), 2, [0.01]), ((0.3, 0.2, 0.01, 0.4), 4, [0.01])])
+def test_more_starts_are_made_until_one_ends_small(
+    sizes: tuple[float, ...], asked: int, kept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+
+    def search(logits: Any, victims: Any, classes: int, seed: int, *rest: Any) -> Shift:
+        seeds.append(seed)
+        return Shift(torch.full((SIZE, SIZE), sizes[seed]), torch.ones(1, SIZE, SIZE), NEXT, 0.9)
+
+    monkeypatch.setattr(class_shift, "search_shift", search)
+    evidence = run(1.0, seeds=4)
+    assert sorted(seeds) == list(range(asked))
+    assert [t.fraction for t in evidence.triggers] == pytest.approx(kept)
+    assert evidence.classes[0] == pytest.approx(min(sizes))
 
 
 def test_too_few_classes_with_pictures_are_not_searched() -> None:
