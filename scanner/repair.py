@@ -152,12 +152,13 @@ def _applied(
 ) -> tuple[str, State, str]:
     """What was done, the state that it leads to, and why that is not good enough, "" if it is.
 
-    Trained weights that cost too much are tried again part of the way from the old ones: the most of it that will do.
+    Trained weights that cost too much are tried again part of the way from the old ones: the most of it that will do,
+    where there are triggers that tell whether it does.
     """
     before, options = start.evaluation.clean_accuracy, bench.options
     new = state.apply(repaired, folder / "whole", bench)
     problem = _complaint(new, before, options)
-    if _lost(new, before) <= options.tolerance or not method.trains:
+    if _lost(new, before) <= options.tolerance or not (method.trains and state.triggers):
         return repaired.note, new, problem
     for share in PARTS:
         part = state.part_way(repaired, share)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .repair_bench import Bench
     from .repairs import Repaired
 
-__all__ = ["State", "write"]
+__all__ = ["State", "between", "write"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class State:
         from ..converters.edited import weight_values
 
         now = weight_values(self.model)
-        edits = {name: _between(numpy_helper.to_array(now[name]), new, share) for name, new in repaired.edits.items()}
+        edits = {name: between(numpy_helper.to_array(now[name]), new, share) for name, new in repaired.edits.items()}
         return replace(repaired, edits=edits, note=f"{repaired.note}; kept {share:.0%} of the way to them")
 
     def facing(self, found: list[Trigger], bench: Bench) -> State:
@@ -79,10 +79,12 @@ class State:
         return replace(self, triggers=triggers, evaluation=bench.evaluate(self.model, list(triggers)))
 
 
-def _between(old: NDArray[Any], new: NDArray[Any], share: float) -> NDArray[Any]:
-    if not np.issubdtype(new.dtype, np.floating):
+def between(old: NDArray[Any], new: NDArray[Any], share: float) -> NDArray[Any]:
+    """A share of the way from one weight to another of its kind; what is no float is taken whole."""
+    if new.dtype.kind in "biu":
         return new
-    return np.asarray(old + share * (new.astype(np.float64) - old), new.dtype)
+    wide = old.astype(np.float64)  # bfloat16, which numpy does not count among its floats, too
+    return (wide + share * (new.astype(np.float64) - wide)).astype(new.dtype)
 
 
 def write(original: Model, state: State, out: Path) -> dict[str, int]:

@@ -56,8 +56,8 @@ class Repair(ABC):
     Every option that is a number has bounds (``__post_init__``): what trains or clears nothing is refused, not run.
 
     ``rank`` is its place in the order in which ``--method auto`` tries them; those with 0 are left out.
-    ``trains`` is True for one whose new weights are trained: where they cost too much accuracy, a part of the way from
-    the old to the new ones may do.
+    ``trains`` is True for one that does nothing but train weights against a trigger: where they cost too much accuracy,
+    a part of the way from the old to the new ones may do.
     ``changes_answers`` is False for one that leaves every answer as it is and only flags inputs.
     """
 

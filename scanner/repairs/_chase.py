@@ -29,7 +29,8 @@ class Chase:
     """Copies of triggers, each moved to where it works on the weights as they are now, and no larger than it was.
 
     What is unlearnt is a trigger as it was found. The backdoor answers to more than that, so that a copy a little aside
-    still works when the original is dead, and shows what else there is to unlearn.
+    still works when the original is dead, and shows what else there is to unlearn. One that moves every class can be
+    moved to where it is no backdoor's any more; to unlearn that costs accuracy and closes nothing.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ from onnxray.scanner.domain_search import find_domain
 from onnxray.scanner.errors import RepairError
 from onnxray.scanner.images import load_images
 from onnxray.scanner.registry import plugins
-from onnxray.scanner.repairs import Budget, Repair, Repaired, Requires
+from onnxray.scanner.repairs import Budget, Repair, Repaired, Requires, _tuning
 from onnxray.scanner.repairs._judge import Judge
 from onnxray.scanner.samples import Samples
 from onnxray.scanner.triggers import Trigger
@@ -191,6 +191,19 @@ def test_a_trigger_that_moves_every_class_is_judged_by_its_mapping(trojaned: tup
     still = replace(TRIGGER, mask=nothing)
     assert Judge(model, work, [replace(still, mapping=next_class)]).before.attack < 0.1
     assert Judge(model, work, [replace(still, mapping=tuple(range(10)))]).before.attack > 0.8
+
+
+@pytest.mark.parametrize(("fading", "rates"), [(True, [0.3, 0.2, 0.1]), (False, [0.3, 0.3, 0.3])])
+def test_the_learning_rate_fades_over_the_epochs(
+    fading: bool, rates: list[float], trojaned: tuple[Model, Samples, Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(_tuning, "_round", lambda twin, optimiser, *rest: seen.append(optimiser.param_groups[0]["lr"]))
+    model, work, _ = trojaned
+    inputs, wanted = work.inputs(), np.eye(10, dtype=np.float32)[work.labels]
+    tuning = _tuning.Tuning(lr=0.3, epochs=3, batch=32, rounds=2, fading=fading)
+    _tuning.fine_tune(model, lambda rng: (inputs, wanted), lambda twin: 0.0, tuning, Budget())
+    assert seen == pytest.approx([rate for rate in rates for _ in range(2)])
 
 
 def test_moved_pictures_keep_their_labels(trojaned: tuple[Model, Samples, Samples]) -> None:
