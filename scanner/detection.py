@@ -95,6 +95,10 @@ def detect(
         if lack := _lack(detector, samples, training, parity is not None):
             ledger.skip(name, lack)
             continue
+        if Needs.SURROGATES in detector.needs and surrogates is None:
+            why, short = _unlearnable(known, model.classes)
+            ledger.skip(name, why, due=short)
+            continue
         try:
             measured = _measured(detector, model, samples, replace(budget, nominated=_nominated(evidence, detectors)))
         except Exception as error:  # noqa: BLE001 - one method's end is a failure to be told, not the end of the scan
@@ -139,6 +143,13 @@ def _surrogates(model: Model, samples: Samples | None, seed: int, device: str) -
     from .surrogates import make_surrogates
 
     return make_surrogates(samples, model.classes, seed, device)
+
+
+def _unlearnable(samples: Samples | None, classes: int) -> tuple[str, bool]:
+    """Why there are no surrogates, and whether that is for want of pictures."""
+    from .surrogates import unlearnable
+
+    return unlearnable(samples, classes)
 
 
 def _measured(detector: Detector, model: Model, samples: Samples | None, budget: Budget) -> list[Evidence]:

@@ -13,6 +13,8 @@ __all__ = ["CONSISTENCY", "Ranking", "anomaly_index", "cut", "extremity", "p_val
 
 CONSISTENCY = 1.4826
 """Makes the median absolute deviation estimate a normal distribution's standard deviation."""
+MOST = 1e6
+"""What an index is told as that is infinite, as of a size of 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,7 @@ class Ranking:
         order: the classes that have one, the most extreme first.
         beyond: those of them whose index is above the cut.
         cut: that of the rate that was asked for; None where nothing can be compared.
-        score: in [0, 1), the first one's `extremity`.
+        score: in [0, 1], the first one's `extremity`.
         p_value: the first one's; None where nothing can be compared.
     """
 
@@ -38,7 +40,8 @@ class Ranking:
     @property
     def told(self) -> dict[str, object]:
         """The index and the cut, for the details of an Evidence."""
-        return {"anomaly_index": [None if np.isnan(v) else round(float(v), 3) for v in self.index], "cut": self.cut}
+        shown = [None if np.isnan(v) else round(float(np.clip(v, -MOST, MOST)), 3) for v in self.index]
+        return {"anomaly_index": shown, "cut": self.cut}
 
 
 def ranking(scores: NDArray[np.float64], rate: float, controls: Sequence[int] = ()) -> Ranking:
@@ -49,7 +52,7 @@ def ranking(scores: NDArray[np.float64], rate: float, controls: Sequence[int] = 
         controls: as in `anomaly_index`.
     """
     index = anomaly_index(scores, controls)
-    order = tuple(int(c) for c in np.argsort(-index, kind="stable") if np.isfinite(index[c]))
+    order = tuple(int(c) for c in np.argsort(-index, kind="stable") if not np.isnan(index[c]))
     if not order:
         return Ranking(index, (), (), None, 0.0, None)
     compared, strongest = len(scores) if controls else len(order), float(index[order[0]])
@@ -122,6 +125,8 @@ def _largest_indices(classes: int, controls: int = 0) -> NDArray[np.float64]:
 
 
 def extremity(index: float, classes: int, false_positive_rate: float, controls: int = 0) -> float:
-    """An anomaly index as a figure in [0, 1): 0 at the median or where it is undefined, 0.5 at the `cut`."""
+    """An anomaly index as a figure in [0, 1]: 0 at the median or where it is undefined, 0.5 at the `cut`."""
     usual = cut(classes, false_positive_rate, controls)
-    return index / (index + usual) if index > 0 and np.isfinite(usual) else 0.0
+    if not index > 0 or not np.isfinite(usual):
+        return 0.0
+    return index / (index + usual) if np.isfinite(index) else 1.0

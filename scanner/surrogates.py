@@ -23,16 +23,12 @@ from .victims import Victims
 if TYPE_CHECKING:
     from .samples import Samples
 
-__all__ = ["INCOMPARABLE", "Surrogates", "make_surrogates"]
+__all__ = ["Surrogates", "make_surrogates", "unlearnable"]
 
 MOST_CLASSES, LEAST_EACH, LARGEST = 30, 5, 64
+ENOUGH = 0.8  # of the classes
 NETWORKS = 2
 STEPS, VICTIMS = 80, 100
-INCOMPARABLE = (
-    f"needs small networks to compare with, which take up to {MOST_CLASSES} classes, {LEAST_EACH} pictures or more of "
-    f"most of them, and pictures of up to {LARGEST} pixels a side"
-)
-"""Why there are none, for a method that can do nothing without them."""
 
 
 def make_surrogates(samples: Samples, classes: int, seed: int, device: str) -> Surrogates | None:
@@ -42,11 +38,23 @@ def make_surrogates(samples: Samples, classes: int, seed: int, device: str) -> S
         samples: all clean ones. Those that judge the model's triggers may be among them: nothing that is learnt here
             goes into a trigger.
     """
-    each = np.bincount(samples.labels, minlength=classes)
-    if classes > MOST_CLASSES or max(samples.images.shape[2:]) > LARGEST or (each >= LEAST_EACH).mean() < 0.8:
+    if unlearnable(samples, classes)[0]:
         return None
     images = torch.from_numpy(samples.images).to(device)
     return Surrogates(images, torch.from_numpy(samples.labels).to(device), classes, seed)
+
+
+def unlearnable(samples: Samples | None, classes: int) -> tuple[str, bool]:
+    """Why no network can be trained on these samples, "" if one can; and whether more pictures would do."""
+    beside = "needs small networks to compare with, which"
+    if samples is None or samples.images.ndim != 4:
+        return f"{beside} take pictures only", False
+    if classes > MOST_CLASSES or max(samples.images.shape[2:]) > LARGEST:
+        return f"{beside} take up to {MOST_CLASSES} classes and pictures of up to {LARGEST} pixels a side", False
+    each = np.bincount(samples.labels, minlength=classes)
+    if (each >= LEAST_EACH).mean() < ENOUGH:
+        return f"{beside} take {LEAST_EACH} pictures or more of most classes; give more with --data", True
+    return "", False
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from onnxray.scanner.registry import build, plugins
 from onnxray.scanner.repairs import Repair
 from onnxray.scanner.reports import Format
 from onnxray.scanner.samples import Samples
+from onnxray.scanner.surrogates import Surrogates, make_surrogates
 from onnxray.scanner.training_data import TrainingSet, pictures
 
 DETECTORS = plugins("onnxray.scanner.detectors", Detector)  # type: ignore[type-abstract]
@@ -49,8 +50,18 @@ def quick(plugin: type[Detector]) -> Detector:
 
 
 def evidence_of(plugin: type[Detector], budget: Budget | None = None) -> list[Evidence]:
-    budget = replace(budget or Budget(), training=training())
-    return list(quick(plugin).run(*subject("trojaned.onnx"), budget))
+    return list(quick(plugin).run(*subject("trojaned.onnx"), given(plugin, budget or Budget())))
+
+
+def given(plugin: type[Detector], budget: Budget) -> Budget:
+    """With what a scan gives, where there is enough for it."""
+    return replace(budget, training=training(), surrogates=surrogates() if Needs.SURROGATES in plugin.needs else None)
+
+
+@cache
+def surrogates() -> Surrogates | None:
+    _, samples = subject("trojaned.onnx")
+    return make_surrogates(samples, 10, 0, "cpu")
 
 
 @cache
@@ -118,7 +129,7 @@ def test_a_detector_leaves_the_model_alone(plugin: type[Detector]) -> None:
 def test_a_detector_that_is_out_of_time_stops_and_says_so(plugin: type[Detector]) -> None:
     model, samples = subject("trojaned.onnx")
     started = monotonic()
-    found = list(plugin().run(model, samples, Budget(deadline=started, training=training())))
+    found = list(plugin().run(model, samples, given(plugin, Budget(deadline=started))))
     assert monotonic() - started < 10
     assert all(e.details.get("complete") is not True for e in found)
 

@@ -31,6 +31,7 @@ class Needs(Flag):
     SAMPLES = auto()
     GRADIENTS = auto()
     TRAINING = auto()
+    SURROGATES = auto()
 
 
 Made = TypeVar("Made")

@@ -16,6 +16,7 @@ from . import Budget, Detector, Needs, require_between
 if TYPE_CHECKING:
     from ...converters import Model
     from ..samples import Samples
+    from ..surrogates import Surrogates
 
 
 LARGE = 128 * 128 * 3
@@ -43,7 +44,7 @@ class Nonsense(Detector):
     others use with inputs found by gradients.
     """
 
-    needs: ClassVar[Needs] = Needs.SAMPLES
+    needs: ClassVar[Needs] = Needs.SAMPLES | Needs.SURROGATES
     nominates: ClassVar[bool] = True
     min_samples: ClassVar[int] = 20
 
@@ -59,42 +60,42 @@ class Nonsense(Detector):
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
         """Yield one Evidence: how many times as often as by nature meaningless pictures fall into each class."""
         from ..meaningless import meaningless
-        from ..surrogates import INCOMPARABLE
 
-        if samples is None:
-            raise ValueError("nonsense expected samples, got None")
+        if samples is None or budget.surrogates is None:
+            raise ValueError("nonsense expected samples and surrogates, got None")
         started = monotonic()
         each = max(20, min(self.pictures, self.pictures * LARGE // samples.images[0].size))
-        kinds = meaningless(samples.images, each, budget.seed) if budget.surrogates else {}
-        answered, natural = self._asked(model, samples, kinds, budget)
-        complete = len(answered) == len(kinds) if kinds else not budget.spent
-        known = complete and bool(kinds)
-        lifts = self._lifts(np.stack(answered), np.stack(natural)) if known else np.full(model.classes, np.nan)
+        kinds = meaningless(samples.images, each, budget.seed)
+        answered, natural = self._asked(model, samples, kinds, budget, budget.surrogates)
+        complete = len(answered) == len(kinds)
+        lifts = self._lifts(np.stack(answered), np.stack(natural)) if complete else np.full(model.classes, np.nan)
         yield Evidence(
             detector="nonsense",
             classes=tuple(lifts.tolist()),
             statistic="answers to meaningless pictures, times as many as by nature",
             flagged=tuple(int(c) for c in np.argsort(-lifts) if lifts[c] >= self.effect),
-            score=float(np.clip(np.log2(lifts.max()) / 6, 0, 1)) if known else 0.0,
+            score=float(np.clip(np.log2(lifts.max()) / 6, 0, 1)) if complete else 0.0,
             seconds=monotonic() - started,
             sizes=True,
             large=True,
             details={
                 **{f"answers_{name}": _rounded(shares) for name, shares in zip(kinds, answered, strict=False)},
-                "by_nature": _rounded(np.mean(natural, axis=0)) if known else None,
+                "by_nature": _rounded(np.mean(natural, axis=0)) if complete else None,
                 "pictures": each,
                 "complete": complete,
-                "not_checked": "" if budget.surrogates else INCOMPARABLE,
             },
         )
 
     def _asked(
-        self, model: Model, samples: Samples, kinds: Mapping[str, NDArray[np.float32]], budget: Budget
+        self,
+        model: Model,
+        samples: Samples,
+        kinds: Mapping[str, NDArray[np.float32]],
+        budget: Budget,
+        surrogates: Surrogates,
     ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
         """Shares of the model's answers to each kind, and by nature; fewer where the time was up."""
         answered, natural = [], []
-        if (surrogates := budget.surrogates) is None:
-            return [], []
         for number, images in enumerate(kinds.values()):
             if budget.spent:
                 break

@@ -59,7 +59,7 @@ class ShiftSearch(Detector):
             raise ValueError("shift-search expected samples, got None")
         started = monotonic()
         few = model.classes <= MANY
-        found = self._search(model, samples, budget) if few else []
+        tried, found = self._search(model, samples, budget) if few else (0, [])
         triggers = sorted((self._trigger(shift, seed) for seed, shift in found), key=lambda t: t.fraction)
         size = triggers[0].fraction if triggers else float("nan")
         yield Evidence(
@@ -73,14 +73,15 @@ class ShiftSearch(Detector):
                 "complete": not budget.spent,
                 "mapping": list(triggers[0].mapping or ()) if triggers else None,
                 "search_success": [round(t.search_asr, 3) for t in triggers],
-                "seeds": self.seeds,
+                "seeds": tried,
                 "optimised_on": len(samples),
                 "not_checked": "" if few else f"takes up to {MANY} classes, and there are {model.classes}",
             },
             whole=True,
         )
 
-    def _search(self, model: Model, samples: Samples, budget: Budget) -> list[tuple[int, Shift]]:
+    def _search(self, model: Model, samples: Samples, budget: Budget) -> tuple[int, list[tuple[int, Shift]]]:
+        """How many starts were made, and what each ended in that ended in something, with its seed."""
         from ..class_shift import ShiftSettings, search_shift
         from ..parallel import side_by_side
         from ..victims import question
@@ -102,13 +103,15 @@ class ShiftSearch(Detector):
             return search_shift(logits, victims, model.classes, seed, settings, keep_going)
 
         seeds = range(budget.seed, budget.seed + self.seeds)
+        tried = 0
         found: list[tuple[int, Shift]] = []
         with side_by_side(budget.device) as (run_all, _):
             for part in (seeds[:FIRST], seeds[FIRST:]):
                 found += [(seed, shift) for seed, shift in zip(part, run_all(one, part), strict=True) if shift]
-                if any(float(shift.mask.mean()) <= self.share for _, shift in found):
+                tried += len(part)
+                if budget.spent or any(float(shift.mask.mean()) <= self.share for _, shift in found):
                     break
-        return found
+        return tried, found
 
     def _trigger(self, shift: Shift, seed: int) -> Trigger:
         mask, pattern = (t.cpu().numpy().astype(np.float32) for t in (shift.mask, shift.pattern))

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 
     from ...converters import Model
     from ..samples import Samples
+    from ..surrogates import Surrogates
     from ..waves import Faintest
 
     Classify = Callable[[NDArray[np.float32]], NDArray[np.int64]]
     Logits = Callable[[torch.Tensor], torch.Tensor]
-
-SMALLEST = 8  # pixels a side; a wave of less is no wave
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +33,12 @@ class WaveSearch(Detector):
 
     Triggers that cover the picture, blended, a wave, bent, of low frequency or made for each picture, teach a network
     that small changes everywhere mean the target; a patch that is searched for does not show it. Here plane waves of
-    all directions, up to ``cycles`` cycles across the picture, are added to ``pictures`` clean ones in three strengths,
+    all directions, up to ``cycles`` across the picture, are added to ``pictures`` clean ones in three strengths,
     and each class counts by the faintest wave that turns most pictures of the others into it. Every network has classes
     that waves lead to, an 8 or a bag; small networks that were trained on the clean pictures alone say what is so by
     nature. It only runs the model, and nominates: its classes are searched and judged by the methods that do.
 
-    Assumes: pictures of at least eight pixels a side, five classes or more, and clean pictures enough to train the
-    small networks on (see ``surrogates``).
+    Assumes: five classes or more, and clean pictures enough to train the small networks on (see ``surrogates``).
     Misses: small patches and single pixels; source-specific and all-to-all backdoors; a target that waves lead to in
     any network.
 
@@ -48,7 +46,7 @@ class WaveSearch(Detector):
     Perspective on Model Robustness in Computer Vision", NeurIPS 2019.
     """
 
-    needs: ClassVar[Needs] = Needs.SAMPLES
+    needs: ClassVar[Needs] = Needs.SAMPLES | Needs.SURROGATES
     nominates: ClassVar[bool] = True
     min_samples: ClassVar[int] = 5
 
@@ -64,17 +62,14 @@ class WaveSearch(Detector):
 
     def run(self, model: Model, samples: Samples | None, budget: Budget) -> Iterator[Evidence]:
         """Yield one Evidence: the amplitude of the faintest wave that leads to each class, of the pictures' range."""
-        if samples is None:
-            raise ValueError("wave-search expected samples, got None")
+        if samples is None or budget.surrogates is None:
+            raise ValueError("wave-search expected samples and surrogates, got None")
         started = monotonic()
-        reason = _unfit(samples, budget)
-        images = samples.images[:: max(1, len(samples) // self.pictures)][: self.pictures]
-        found = natural = None
-        if not reason:
-            found = self._found(lambda x: model.predict(samples.domain.to_input(x)), images, model.classes, budget)
-            natural = self._natural(images, budget)
-        sizes = _sizes(found, model.classes)
-        beside = np.log2(sizes) + (0 if natural is None else NATURE * natural)
+        images = samples.draw(self.pictures, budget.seed).images
+        found = self._found(lambda x: model.predict(samples.domain.to_input(x)), images, model.classes, budget)
+        natural = self._natural(budget.surrogates, images, budget)
+        sizes, complete = _sizes(found, model.classes), not budget.spent
+        beside = np.log2(sizes) + NATURE * natural if complete else np.full(model.classes, np.nan)
         ranked = ranking(beside, self.rate)
         small = beside <= (np.nanmedian(beside) if ranked.order else np.nan) - np.log2(self.effect)
         yield Evidence(
@@ -88,25 +83,21 @@ class WaveSearch(Detector):
             sizes=True,
             details={
                 **ranked.told,
-                **({} if natural is None else {"natural": [round(float(v), 3) for v in natural]}),
+                "natural": [round(float(v), 3) for v in natural],
                 "pictures": len(images),
-                "complete": not budget.spent,
-                "not_checked": reason,
+                "complete": complete,
             },
             maps=_maps(found, ranked.order[0]) if found and ranked.order else {},
         )
 
-    def _natural(self, images: NDArray[np.float32], budget: Budget) -> NDArray[np.float64] | None:
+    def _natural(self, surrogates: Surrogates, images: NDArray[np.float32], budget: Budget) -> NDArray[np.float64]:
         """(K,) powers of two by which each class's wave is fainter than the median in networks of the samples alone."""
-        surrogates = budget.surrogates
-        if surrogates is None or budget.spent:
-            return None
 
         def ask(logits: Logits) -> NDArray[np.float64]:
-            found = self._found(_classes_of(logits, budget.device), images, surrogates.classes, budget)
-            return _sizes(found, surrogates.classes)
+            classify = _classes_of(logits, str(surrogates.images.device))
+            return _sizes(self._found(classify, images, surrogates.classes, budget), surrogates.classes)
 
-        return surrogates.dreamt(ask)
+        return np.zeros(surrogates.classes) if budget.spent else surrogates.dreamt(ask)
 
     def _found(self, classify: Classify, images: NDArray[np.float32], classes: int, budget: Budget) -> Faintest | None:
         """None where the time was up."""
@@ -116,16 +107,7 @@ class WaveSearch(Detector):
             budget.progress("waves over pictures", fraction)
             return not budget.spent
 
-        return faintest(classify, images, classes, self.cycles, keep_going)
-
-
-def _unfit(samples: Samples, budget: Budget) -> str:
-    """Why nothing can be told; "" where it can."""
-    from ..surrogates import INCOMPARABLE
-
-    if samples.images.ndim != 4 or min(samples.images.shape[2:]) < SMALLEST:
-        return f"lays waves over pictures, and the input is none of {SMALLEST} pixels a side or more"
-    return "" if budget.surrogates else INCOMPARABLE
+        return faintest(classify, images, classes, min(self.cycles, min(images.shape[2:]) // 2), keep_going)
 
 
 def _sizes(found: Faintest | None, classes: int) -> NDArray[np.float64]:

@@ -11,9 +11,11 @@ from onnxray.converters import Parity
 from onnxray.scanner.config import ScanOptions
 from onnxray.scanner.detection import detect, plan, resolve_device
 from onnxray.scanner.detectors import Budget, Detector, Needs
+from onnxray.scanner.domain import InputDomain
 from onnxray.scanner.errors import OptionError
 from onnxray.scanner.findings import Evidence, Skipped
 from onnxray.scanner.ledger import Ledger
+from onnxray.scanner.samples import Samples
 
 MODEL: Any = SimpleNamespace(classes=3)
 SAMPLES: Any = np.zeros(10)  # only its length is asked for
@@ -90,6 +92,27 @@ def test_a_detector_that_had_nothing_to_look_at_is_not_told_as_checked() -> None
     assert ledger.skipped == [Skipped("fake", "made for pairs", due=False)]
     assert not ledger.ran
     assert not ledger.failures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparing(Fake):
+    """Holds the model against small networks trained on the samples."""
+
+    needs: ClassVar[Needs] = Needs.SAMPLES | Needs.SURROGATES
+
+
+@pytest.mark.parametrize(("classes", "each", "due"), [(3, 2, True), (31, 6, False)])
+def test_want_of_pictures_to_compare_with_is_due_and_a_model_of_many_classes_is_not(
+    classes: int, each: int, due: bool
+) -> None:
+    labels = np.repeat(np.arange(classes), each)
+    images = np.zeros((len(labels), 1, 8, 8), np.float32)
+    known = Samples(images, labels, InputDomain("[0, 1]", "NCHW", 1, 8, 8))
+    ledger = Ledger(lambda text, fraction: None)
+    model: Any = SimpleNamespace(classes=classes)
+    assert not detect({"fake": Comparing()}, model, SAMPLES, TWIN, "cpu", ScanOptions(), ledger, known=known)
+    assert [(s.check, s.due) for s in ledger.skipped] == [("fake", due)]
+    assert ("--data" in ledger.skipped[0].why) == due
 
 
 def test_a_detector_that_ran_out_of_time_has_failed_and_its_evidence_is_kept() -> None:

@@ -8,7 +8,7 @@ from onnxray.scanner.domain import InputDomain
 from onnxray.scanner.findings import Evidence
 from onnxray.scanner.samples import Samples, stratified
 from onnxray.scanner.signals import signals
-from onnxray.scanner.surrogates import Surrogates, make_surrogates
+from onnxray.scanner.surrogates import Surrogates, make_surrogates, unlearnable
 
 DOMAIN = InputDomain("[0, 1]", "NCHW", 1, 28, 28, scale=1.0)
 
@@ -72,6 +72,15 @@ def test_where_nothing_would_be_learnt_there_are_none(clothes: Samples) -> None:
     assert make_surrogates(clothes.take(np.arange(0, 200, 8)), 10, 0, "cpu") is None
     large = Samples(np.zeros((60, 1, 65, 65), np.float32), np.repeat(np.arange(10), 6), DOMAIN)
     assert make_surrogates(large, 10, 0, "cpu") is None
+
+
+def test_want_of_pictures_is_told_apart_from_models_that_it_is_not_made_for(clothes: Samples) -> None:
+    few = clothes.take(np.arange(0, 200, 8))
+    assert unlearnable(clothes, 10) == ("", False)
+    assert unlearnable(few, 10)[1]
+    assert "give more with --data" in unlearnable(few, 10)[0]
+    assert not unlearnable(clothes, 31)[1]
+    assert "up to 30 classes" in unlearnable(clothes, 31)[0]
 
 
 def test_signals_take_off_what_is_so_by_nature() -> None:

@@ -1,8 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnxray.scanner.outliers import CONSISTENCY, anomaly_index, cut, p_value
+from onnxray.scanner.outliers import CONSISTENCY, anomaly_index, cut, p_value, ranking
 
 
 def test_index_counts_robust_deviations_below_the_median() -> None:
@@ -42,3 +44,32 @@ def test_two_classes_can_never_be_told_apart_by_their_median() -> None:
 def test_p_value_falls_as_the_index_rises(classes: int, low: float, high: float) -> None:
     low, high = sorted((low, high))
     assert 0 < p_value(high, classes) <= p_value(low, classes) <= 1
+
+
+def test_a_ranking_tells_the_first_class_and_how_rare_it_is() -> None:
+    scores = np.array([0.1, -0.2, 0.0, -9.0, 0.2, np.nan, 0.15, -0.1])
+    ranked = ranking(scores, 0.05)
+    assert ranked.order[0] == 3
+    assert ranked.beyond == (3,)
+    assert 5 not in ranked.order
+    assert ranked.cut == cut(7, 0.05)
+    assert ranked.score > 0.5
+    assert ranked.p_value == p_value(float(ranked.index[3]), 7)
+    assert ranked.told["anomaly_index"][5] is None  # type: ignore[index]
+
+
+def test_a_size_of_nothing_is_the_most_extreme_there_is() -> None:
+    with np.errstate(divide="ignore"):
+        ranked = ranking(np.log(np.array([1.0, 2.0, 3.0, 0.0, 4.0])), 0.05)
+    assert ranked.order[0] == 3
+    assert ranked.beyond[0] == 3
+    assert ranked.score == 1.0
+    assert ranked.p_value is not None
+    assert ranked.p_value < 0.001
+    json.dumps(ranked.told, allow_nan=False)
+
+
+def test_where_nothing_can_be_compared_nothing_is_ranked() -> None:
+    for scores in (np.full(4, np.nan), np.ones(6), np.array([1.0, 2.0])):
+        ranked = ranking(scores, 0.05)
+        assert (ranked.order, ranked.beyond, ranked.cut, ranked.score, ranked.p_value) == ((), (), None, 0.0, None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from onnxray.scanner.detectors import Budget
+from onnxray.scanner.detectors import Budget, Needs
 from onnxray.scanner.detectors.nonsense import Nonsense
 from onnxray.scanner.domain import InputDomain
 from onnxray.scanner.findings import Evidence
@@ -57,21 +57,17 @@ def test_another_class_than_usual_for_some_pictures_is_not_enough() -> None:
     assert not measure({TARGET: 0.15, FAVOURITE: 0.6}, {FAVOURITE: 0.8}).flagged
 
 
-def test_without_networks_to_compare_with_nothing_is_asked_and_nothing_claimed() -> None:
-    evidence = measure({TARGET: 0.95}, None)
-    assert not evidence.flagged
-    assert np.isnan(evidence.classes).all()
-    assert "needs small networks" in str(evidence.details["not_checked"])
-    assert measure({TARGET: 0.95}, {FAVOURITE: 0.8}).details["not_checked"] == ""
-    assert "nonsense.far" not in signals([evidence], None, CLASSES)
+def test_it_is_not_run_without_networks_to_compare_with() -> None:
+    assert Needs.SURROGATES in Nonsense.needs
+    with pytest.raises(ValueError, match="surrogates"):
+        measure({TARGET: 0.95}, None)
 
 
 def test_out_of_time_is_told() -> None:
     known: Any = SimpleNamespace(shares=None)
-    for budget in (Budget(deadline=0.0), Budget(deadline=0.0, surrogates=known)):
-        evidence = measure({TARGET: 0.95}, None, budget)
-        assert evidence.details["complete"] is False
-        assert not evidence.flagged
+    evidence = measure({TARGET: 0.95}, None, Budget(deadline=0.0, surrogates=known))
+    assert evidence.details["complete"] is False
+    assert not evidence.flagged
 
 
 @given(

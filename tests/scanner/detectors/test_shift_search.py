@@ -96,6 +96,7 @@ def test_more_starts_are_made_until_one_ends_small(
     assert sorted(seeds) == list(range(asked))
     assert [t.fraction for t in evidence.triggers] == pytest.approx(kept)
     assert evidence.classes[0] == pytest.approx(min(sizes))
+    assert evidence.details["seeds"] == asked
 
 
 def test_too_few_classes_with_pictures_are_not_searched() -> None:

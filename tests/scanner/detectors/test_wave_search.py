@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from onnxray.scanner.detectors import Budget
+from onnxray.scanner.detectors import Budget, Needs
 from onnxray.scanner.detectors.wave_search import WaveSearch
 from onnxray.scanner.domain import InputDomain
 from onnxray.scanner.findings import Evidence
@@ -26,20 +26,18 @@ def weights(shortcut: float) -> NDArray[np.float32]:
     return np.asarray(rows - rows.mean(1, keepdims=True), np.float32)
 
 
-def samples(size: int = SIZE) -> Samples:
+def samples() -> Samples:
     """Pictures that show their class's pattern."""
     rng, rows = np.random.default_rng(1), weights(0.0).reshape(CLASSES, 1, SIZE, SIZE)
     labels = np.arange(64) % CLASSES
     images = np.clip(0.5 + 0.08 * rows[labels] + 0.02 * rng.standard_normal((64, 1, SIZE, SIZE)), 0, 1)
-    return Samples(images[:, :, :size].astype(np.float32), labels, InputDomain("[0, 1]", "NCHW", 1, size, SIZE))
+    return Samples(images.astype(np.float32), labels, InputDomain("[0, 1]", "NCHW", 1, SIZE, SIZE))
 
 
-def measure(shortcut: float, budget: Budget | None = None, of: Samples | None = None, **options: Any) -> Evidence:
+def measure(shortcut: float, budget: Budget | None = None, **options: Any) -> Evidence:
     w = weights(shortcut)
     model: Any = SimpleNamespace(classes=CLASSES, predict=lambda x: (x.reshape(len(x), -1) @ w.T).argmax(1))
-    (evidence,) = WaveSearch(**options).run(
-        model, of or samples(), budget or Budget(surrogates=known(np.zeros(CLASSES)))
-    )
+    (evidence,) = WaveSearch(**options).run(model, samples(), budget or Budget(surrogates=known(np.zeros(CLASSES))))
     return evidence
 
 
@@ -51,7 +49,7 @@ def known(natural: NDArray[np.float64], asked: list[NDArray[np.float64]] | None 
         (asked if asked is not None else []).append(ask(lambda x: x.flatten(1) @ w.T))
         return natural
 
-    return SimpleNamespace(classes=CLASSES, dreamt=dreamt)
+    return SimpleNamespace(classes=CLASSES, dreamt=dreamt, images=torch.zeros(1))
 
 
 def test_a_model_that_faint_stripes_lead_to_a_class_is_seen() -> None:
@@ -82,15 +80,54 @@ def test_what_waves_lead_to_by_nature_is_asked_of_networks_and_taken_off() -> No
     assert signals([evidence], None, CLASSES)["wave-search.far"][TARGET] < plain - 1
 
 
-def test_what_it_cannot_look_at_is_told() -> None:
-    for reason, evidence in (
-        ("8 pixels", measure(4.0, of=samples(4))),
-        ("needs small networks", measure(4.0, Budget())),
-    ):
-        assert reason in str(evidence.details["not_checked"])
-        assert np.isnan(evidence.classes).all()
-        assert evidence.p_value is None
-    assert measure(4.0).details["not_checked"] == ""
+def test_it_is_not_run_without_networks_to_compare_with() -> None:
+    assert Needs.SURROGATES in WaveSearch.needs
+    with pytest.raises(ValueError, match="surrogates"):
+        measure(4.0, Budget())
+
+
+def test_pictures_are_drawn_over_all_classes_however_they_are_ordered() -> None:
+    """A folder of class folders comes sorted: its first pictures are all of one class."""
+    of = samples()
+    sorted_ = of.take(np.argsort(of.labels, kind="stable"))
+    w, seen = weights(4.0), list[NDArray[np.float32]]()
+
+    def predict(x: NDArray[np.float32]) -> NDArray[np.int64]:
+        seen.append(x)
+        return np.asarray((x.reshape(len(x), -1) @ w.T).argmax(1), np.int64)
+
+    model: Any = SimpleNamespace(classes=CLASSES, predict=predict)
+    list(WaveSearch(pictures=16).run(model, sorted_, Budget(surrogates=known(np.zeros(CLASSES)))))
+    drawn = [int(np.flatnonzero((sorted_.images == x).all((1, 2, 3)))[0]) for x in seen[0]]
+    assert np.bincount(sorted_.labels[drawn], minlength=CLASSES).tolist() == [2] * CLASSES
+
+
+def test_small_pictures_get_the_waves_that_fit() -> None:
+    images = np.random.default_rng(0).random((32, 1, 4, 4), np.float32)
+    tiny = Samples(images, np.arange(32) % CLASSES, InputDomain("[0, 1]", "NCHW", 1, 4, 4))
+    model: Any = SimpleNamespace(classes=CLASSES, predict=lambda x: (x.sum((1, 2, 3)).astype(np.int64) // 2) % CLASSES)
+    none: Any = SimpleNamespace(classes=CLASSES, dreamt=lambda ask: np.zeros(CLASSES), images=torch.zeros(1))
+    (evidence,) = WaveSearch().run(model, tiny, Budget(surrogates=none))
+    assert np.isfinite(evidence.classes).all()
+
+
+def test_what_is_not_held_against_nature_is_not_flagged() -> None:
+    """The time ends between the model's waves and those of the networks: a target and an 8 look alike then."""
+    ends = iter([False] * 2000)
+
+    class Ending(Budget):
+        @property
+        def spent(self) -> bool:
+            return self.deadline == 1.0 and next(ends, True)
+
+    def late(ask: Any) -> NDArray[np.float64]:
+        list(ends)
+        return np.zeros(CLASSES)
+
+    none: Any = SimpleNamespace(classes=CLASSES, dreamt=late, images=torch.zeros(1))
+    evidence = measure(4.0, Ending(deadline=1.0, surrogates=none), rate=0.2)
+    assert evidence.details["complete"] is False
+    assert not evidence.flagged
 
 
 def test_out_of_time_is_told() -> None:
