@@ -143,11 +143,12 @@ class Leaning(Repair):
 
 
 def test_trained_weights_that_cost_too_much_are_gone_part_of_the_way(
-    scans: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trigger: Path, scans: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lean(by: float, tolerance: float, out: str) -> RepairReport:
+    def lean(by: float, tolerance: float, out: str, of: Path | None = trigger) -> RepairReport:
         monkeypatch.setattr(pipeline, "_methods", lambda *_: {"leaning": Leaning(by=by)})
-        return repair(bundled("clean.onnx"), DATA, tmp_path / out, options("leaning", rounds=1, tolerance=tolerance))
+        chosen = options("leaning", rounds=1, tolerance=tolerance)
+        return repair(bundled("clean.onnx"), DATA, tmp_path / out, chosen, of)
 
     whole, none = lean(2.0, 1.0, "whole.onnx"), lean(50.0, 0.03, "none.onnx")
     assert whole.after is not None
@@ -159,6 +160,7 @@ def test_trained_weights_that_cost_too_much_are_gone_part_of_the_way(
     assert part.after is not None
     assert part.attempts[0].note.startswith("leant; kept ")
     assert part.after.clean_accuracy.value > whole.after.clean_accuracy.value
+    assert lean(2.0, lost - 1e-6, "untold.onnx", of=None).out is None  # no trigger tells whether a part will do
     old, new = (
         numpy_helper.to_array(weight_values(open_model(p))["0.10.bias"])
         for p in (bundled("clean.onnx"), tmp_path / "part.onnx")
