@@ -17,10 +17,11 @@ from .stored_preprocessing import stored_names, stored_preprocessing
 if TYPE_CHECKING:
     from ..converters import Model, ModelFacts
 
-__all__ = ["assumed_domain", "no_samples", "noise"]
+__all__ = ["any_samples", "assumed_domain", "no_samples", "noise"]
 
 _FREE = 32  # for an axis that the file leaves open
 _NOISE = 16
+_MOST_AXES = 4
 
 
 def assumed_domain(model: Model, overrides: DomainOverrides | None = None) -> InputDomain:
@@ -45,7 +46,23 @@ def assumed_domain(model: Model, overrides: DomainOverrides | None = None) -> In
 
 def no_samples(model: Model, overrides: DomainOverrides | None = None) -> Samples:
     """Samples without a picture, for methods that need only the domain; raises as `assumed_domain`."""
-    domain = assumed_domain(model, overrides)
+    return _none_of(model, assumed_domain(model, overrides))
+
+
+def any_samples(model: Model) -> Samples:
+    """As `no_samples` where nothing is given, and for any number of axes.
+
+    For more than four no domain can be told: a lone number stands for it, which the model refuses when it is run.
+
+    Raises:
+        SamplesError: a damaged file beside the model.
+    """
+    if len(model.facts.input.shape) <= _MOST_AXES:
+        return no_samples(model)
+    return _none_of(model, InputDomain("unknown", "flat", channels=1, height=1, width=1))
+
+
+def _none_of(model: Model, domain: InputDomain) -> Samples:
     images = np.empty((0, domain.channels, domain.height, domain.width), np.float32)
     return Samples(images, np.empty(0, np.int64), domain, stored_names(model.path, model.classes))
 
@@ -63,7 +80,7 @@ def _blank(facts: ModelFacts) -> NDArray[np.uint8]:
 
 def _unread(facts: ModelFacts) -> InputDomain:
     axes = [size or _FREE for size in facts.input.shape[1:]]
-    if len(axes) > 3:
+    if len(axes) >= _MOST_AXES:
         raise SamplesError(f"{facts.path}: expected an input of at most four axes, got {len(axes) + 1}")
     layout = ("flat", "NHW", "NCHW")[len(axes) - 1]
     channels, height, width = [1] * (3 - len(axes)) + axes

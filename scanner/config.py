@@ -31,8 +31,8 @@ class ScanOptions:
         overrides: what the user knows about the model's input.
         scores: the output that holds the scores, where the file has several; None if that is plain.
         calibration: file of the calibration that the score is made with; None for the shipped one.
-        tolerant: whether a model that the pictures do not fit is scanned without them, and its report says so, as one
-            of many that share them; else that is an error.
+        tolerant: whether a model that the pictures, the training set or the overrides do not fit is scanned without
+            them, and its report says so, as one of many that share them; else that is an error.
     """
 
     seed: int = 0

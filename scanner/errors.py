@@ -35,7 +35,7 @@ class SamplesError(OnnxrayError):
 
 
 class UnfitSamplesError(SamplesError):
-    """The clean samples can be read, and are not this model's: other classes, or pictures for what takes none."""
+    """The samples can be read, and are not this model's: other classes, or pictures for what takes none."""
 
 
 class OptionError(OnnxrayError):

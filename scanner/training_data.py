@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .domain_search import named
-from .errors import SamplesError
+from .errors import UnfitSamplesError
 from .images import load_images
 from .row_arrays import holds_rows, list_rows
 
@@ -69,7 +69,8 @@ def pictures(path: Path, model: Model, choice: DomainChoice) -> TrainingSet:
     """All pictures of a source, as the model wants them.
 
     Raises:
-        SamplesError: unreadable, or labels that the model has not.
+        SamplesError: unreadable.
+        UnfitSamplesError: labels that the model has not.
     """
     found = named(load_images(path), model)
     domain, fit = choice.domain, choice.fit
@@ -89,7 +90,8 @@ def rows(path: Path, model: Model) -> TrainingSet | None:
     """The rows of a table or of token ids, given to the model as they are; None where the source holds pictures.
 
     Raises:
-        SamplesError: damaged, of another shape than the model's input, or labels that the model has not.
+        SamplesError: damaged.
+        UnfitSamplesError: of another shape or type than the model's input, or labels that the model has not.
     """
     if not holds_rows(path):
         return None
@@ -97,14 +99,14 @@ def rows(path: Path, model: Model) -> TrainingSet | None:
     shape = model.facts.input.shape
     if len(shape) != 2 or shape[1] not in (None, found.x.shape[1]):
         wanted = ", ".join("?" if size is None else str(size) for size in shape)
-        raise SamplesError(
+        raise UnfitSamplesError(
             f"{path}: expected inputs of shape ({wanted}), which {model.path} takes, got rows {found.x.shape}; "
             "give the training data of this model"
         )
     if np.dtype(model.facts.input.dtype).kind in "iu" and found.x.dtype.kind == "f":
-        raise SamplesError(f"{path}: x: expected whole numbers, as {model.path} takes, got {found.x.dtype}")
+        raise UnfitSamplesError(f"{path}: x: expected whole numbers, as {model.path} takes, got {found.x.dtype}")
     if found.y.min() < 0 or found.y.max() >= model.classes:
-        raise SamplesError(
+        raise UnfitSamplesError(
             f"{path}: expected labels in 0..{model.classes - 1}, the classes of {model.path}, got "
             f"{found.y.min()}..{found.y.max()}"
         )
