@@ -171,6 +171,14 @@ class Check(Struct, frozen=True):
     check: str
     status: Literal["ran", "skipped", "failed"]
     why: str
+    due: Annotated[
+        bool, Meta(description="false for one skipped that is not made for such a model; only a due one forbids clean")
+    ] = True
+
+    @property
+    def outcome(self) -> str:
+        """The status in words: "ran", "skipped", "failed", or "not due"."""
+        return "not due" if self.status == "skipped" and not self.due else self.status
 
 
 class Attack(Struct, frozen=True):

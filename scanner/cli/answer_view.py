@@ -96,7 +96,7 @@ def _attacks(report: Contract) -> Iterator[tuple[str, str]]:
 
 
 def _unchecked(report: Contract) -> Iterator[RenderableType]:
-    missing = [(c.check, f"{c.status}: {c.why}") for c in report.coverage if c.status != "ran"]
+    missing = [(c.check, f"{c.outcome}: {c.why}") for c in report.coverage if c.status != "ran"]
     yield from _section("NOT checked", missing) if missing else ()
 
 

@@ -53,7 +53,7 @@ def _card(report: Contract) -> Object:
     }
     metrics = {"quantitativeAnalysis": {"performanceMetrics": list(_metrics(report))}} if report.evaluation else {}
     unchecked = [
-        visible(f"Not checked ({check.status}): {check.check}: {check.why}", LONGEST)
+        visible(f"Not checked ({check.outcome}): {check.check}: {check.why}", LONGEST)
         for check in report.coverage if check.status != "ran"
     ]  # fmt: skip
     return {

@@ -22,6 +22,7 @@ _KINDS = {
     "model-failed": ("error", "The scan of a model ended without a report."),
     "model-unscanned": ("error", "There was nothing that a scan could be given."),
     "model-waiting": ("warning", "A model waits for its scan."),
+    "check-not-due": ("note", "A method that is not made for such a model, or that found nothing in it to look at."),
 }
 _PLACES = {kind: place for place, kind in enumerate(_KINDS)}
 
@@ -47,13 +48,14 @@ def artifacts_of(answer: Answer, first: int) -> Iterator[Object]:
 
 
 def notifications_of(answer: Answer, place: Object, rules: Rules) -> Iterator[Object]:
-    """What was not checked: each check that was skipped or broke, or the whole model."""
+    """What was not checked: each check that was skipped, broke or was not due, or the whole model."""
     if answer.state is not State.DONE or answer.report is None:
         yield _notification(answer, f"model-{answer.state}", f"{answer.name}: {answer.why or answer.label}", place)
         return
     for check in answer.report.coverage:
         if check.status != "ran":
-            told = _notification(answer, f"check-{check.status}", f"{answer.name}, {check.check}: {check.why}", place)
+            kind = f"check-{check.outcome.replace(' ', '-')}"
+            told = _notification(answer, kind, f"{answer.name}, {check.check}: {check.why}", place)
             rule = check.check.removeprefix("rule ")
             if (index := rules.place(rule)) is not None:
                 told["associatedRule"] = {"id": rule, "index": index}

@@ -22,7 +22,7 @@ __all__ = ["COLUMNS", "Csv"]
 COLUMNS = (
     "name", "label", "score", "targets", "target_names", "reasons", "why", "accepted", "clean_accuracy",
     "attack_success_rate", "findings", "worst_finding", "checks_ran", "checks_skipped", "checks_failed", "group",
-    "other_names", "sha256", "bytes", "state", "seconds", "tries", "ended", "worker",
+    "other_names", "sha256", "bytes", "state", "seconds", "tries", "ended", "worker", "checks_not_due",
 )  # fmt: skip
 """Never renamed nor reordered; new ones are added at the end."""
 
@@ -81,7 +81,9 @@ def _cells(answer: Answer) -> dict[str, str]:
 
 def _of_report(report: Contract) -> dict[str, str]:
     verdict, evaluation, names = report.verdict, report.evaluation, report.model.class_names
-    checks = {status: [c.check for c in report.coverage if c.status == status] for status in ("skipped", "failed")}
+    checks = {
+        said: [c.check for c in report.coverage if c.outcome == said] for said in ("skipped", "failed", "not due")
+    }
     rates = evaluation.attack_success_rate if evaluation else {}
     return {
         "score": f"{verdict.score:.4f}",
@@ -96,6 +98,7 @@ def _of_report(report: Contract) -> dict[str, str]:
         "checks_ran": str(sum(check.status == "ran" for check in report.coverage)),
         "checks_skipped": _BETWEEN.join(checks["skipped"]),
         "checks_failed": _BETWEEN.join(checks["failed"]),
+        "checks_not_due": _BETWEEN.join(checks["not due"]),
     }
 
 

@@ -166,4 +166,4 @@ def _measured(report: Contract) -> Iterator[str]:
             yield f"attack success, class {target}: {rate:.4f}"
     for check in report.coverage:
         if check.status != "ran":
-            yield f"{check.status}: {visible(check.check)}: {visible(check.why, LONGEST)}"
+            yield f"{check.outcome}: {visible(check.check)}: {visible(check.why, LONGEST)}"

@@ -173,7 +173,7 @@ def _proof(proof: Proof, files: Mapping[str, str]) -> out.Proof:
 def _coverage(report: Report) -> list[out.Check]:
     return [
         *(out.Check(check, "ran", "") for check in report.ran),
-        *(out.Check(skip.check, "skipped", _text(skip.why)) for skip in report.skipped),
+        *(out.Check(skip.check, "skipped", _text(skip.why), skip.due) for skip in report.skipped),
         *(out.Check(failure.check, "failed", _text(failure.why)) for failure in report.failures),
     ]
 

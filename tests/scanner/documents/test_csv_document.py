@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnxray.scanner.answers import Answer, State, Suppression
 from onnxray.scanner.documents.csv import COLUMNS, Csv
-from onnxray.scanner.findings import Report
+from onnxray.scanner.findings import Report, Skipped
 
 Make = Callable[..., Answer]
 
@@ -28,7 +28,7 @@ def rows(answers: Any) -> list[dict[str, str]]:
 
 def test_the_first_columns_stay_what_they_are() -> None:
     assert COLUMNS[:8] == ("name", "label", "score", "targets", "target_names", "reasons", "why", "accepted")
-    assert len(set(COLUMNS)) == len(COLUMNS) == 24
+    assert len(set(COLUMNS)) == len(COLUMNS) == 25
 
 
 def test_a_report_in_a_row(every_state: tuple[Answer, ...]) -> None:
@@ -46,6 +46,12 @@ def test_findings_and_checks(every_state: tuple[Answer, ...]) -> None:
     gate, blind = rows(every_state)[2], rows(every_state)[4]
     assert (gate["findings"], gate["worst_finding"], gate["accepted"]) == ("2", "high", "no")
     assert (blind["checks_skipped"], blind["checks_failed"]) == ("neural-cleanse", "input-domain")
+
+
+def test_a_check_that_was_not_due_is_none_that_was_skipped(clean: Report, answer: Make) -> None:
+    skips = (Skipped("max-margin", "no gradients"), Skipped("free-eagle", "no inner tensor", due=False))
+    (row,) = rows([answer(replace(clean, skipped=skips))])
+    assert (row["checks_skipped"], row["checks_not_due"]) == ("max-margin", "free-eagle")
 
 
 def test_a_model_without_a_report(every_state: tuple[Answer, ...]) -> None:

@@ -284,9 +284,10 @@ def poisoned(backdoored: Report) -> Report:
 
 
 def test_what_was_not_checked_is_told(inconclusive: Report, answer: Any) -> None:
-    report = replace(inconclusive, skipped=(Skipped("max-margin", "no gradients here"),))
-    page = Page(rendered([answer(report)]))
+    skips = (Skipped("max-margin", "no gradients here"), Skipped("free-eagle", "no inner tensor", due=False))
+    page = Page(rendered([answer(replace(inconclusive, skipped=skips))]))
     assert "max-margin skipped no gradients here" in page.text
+    assert "free-eagle not due no inner tensor" in page.text
     assert "input-domain failed" in page.text
     assert "Everything that was due was checked." not in page.text
 

@@ -21,7 +21,7 @@ from onnxray.scanner.audit import all_rules
 from onnxray.scanner.documents._places import uri_of
 from onnxray.scanner.documents._reasons import REASONS
 from onnxray.scanner.documents.sarif import Sarif
-from onnxray.scanner.findings import Finding, Report, Severity, Verdict
+from onnxray.scanner.findings import Finding, Report, Severity, Skipped, Verdict
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "data" / "sarif-schema-2.1.0.json").read_text())
 VALIDATOR = Draft4Validator(SCHEMA, format_checker=FormatChecker())
@@ -151,6 +151,16 @@ def test_what_was_not_checked_is_a_notification(every_state: tuple[Answer, ...])
     assert invocation["startTimeUtc"] == "2026-03-04T05:05:43.000Z"
     assert invocation["endTimeUtc"] == "2026-03-04T05:10:00.000Z"
     assert run(every_state[:2])["invocations"][0]["executionSuccessful"] is True
+
+
+def test_a_check_that_was_not_due_is_a_note(clean: Report, answer: Make) -> None:
+    found = run([answer(replace(clean, skipped=(Skipped("free-eagle", "no inner tensor", due=False),)))])
+    (told,) = found["invocations"][0]["toolExecutionNotifications"]
+    descriptor = found["tool"]["driver"]["notifications"][told["descriptor"]["index"]]
+    assert (told["descriptor"]["id"], told["level"]) == ("check-not-due", "note")
+    assert descriptor["id"] == "check-not-due"
+    assert "not made for such a model" in descriptor["shortDescription"]["text"]
+    assert "was due" not in descriptor["shortDescription"]["text"]
 
 
 def test_a_rule_that_broke_is_named(inconclusive: Report, answer: Make) -> None:

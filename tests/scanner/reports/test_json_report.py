@@ -99,10 +99,24 @@ def test_facts_arrive_unchanged(backdoored: Report) -> None:
     assert found["verdict"]["targets"] == [7]
     assert found["verdict"]["reasons"] == ["verified-trigger", "small-trigger"]
     assert len(found["verdict"]["explanations"]) == 2
-    assert found["coverage"][0] == {"check": "input-domain", "status": "ran", "why": ""}
+    assert found["coverage"][0] == {"check": "input-domain", "status": "ran", "why": "", "due": True}
     sizes = {"median_size": 0.0625, "convicting_size": 0.015625}  # of the eight others, and a quarter of it
     assert found["evidence"][0]["details"] == {"cut": 3.5, "index": [1.0, None], **sizes}
     assert found["options"]["overrides"] == {"layout": None, "mean": [0.5]}
+
+
+def test_a_check_that_was_not_due_says_so_and_one_of_an_older_report_was(clean: Report) -> None:
+    skips = (Skipped("max-margin", "no gradients"), Skipped("free-eagle", "no inner tensor", due=False))
+    found = rendered(replace(clean, skipped=skips))
+    VALIDATOR.validate(found)
+    assert {c["check"]: c["due"] for c in found["coverage"] if c["status"] == "skipped"} == {
+        "max-margin": True, "free-eagle": False,
+    }  # fmt: skip
+    for check in found["coverage"]:
+        del check["due"]
+    VALIDATOR.validate(found)
+    older = contract.decode(json.dumps(found))
+    assert {check.outcome for check in older.coverage} == {"ran", "skipped"}
 
 
 def test_range_covers_all_channels_and_inversion(backdoored: Report) -> None:
