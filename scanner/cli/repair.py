@@ -194,8 +194,12 @@ def _numbers(evaluation: Evaluation | None) -> dict[str, object] | None:
     if evaluation is None:
         return None
     attacks = [
-        {"target": t.target, "rate": r.value, "hits": r.hits, "trials": r.trials} for t, r in evaluation.attack_success
-    ]
+        {
+            "target": t.target, "mapping": None if t.mapping is None else [int(c) for c in t.mapping],
+            "rate": r.value, "hits": r.hits, "trials": r.trials,
+        }
+        for t, r in evaluation.attack_success
+    ]  # fmt: skip
     return {
         "clean_accuracy": evaluation.clean_accuracy.value,
         "attacks": attacks,

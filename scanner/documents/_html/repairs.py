@@ -68,14 +68,19 @@ def _changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) 
         "clean accuracy", before["clean_accuracy"], after["clean_accuracy"] if after else None, "high is good"
     )
     rates = [a["rate"] for a in after["attacks"]] if after else []
-    groups: dict[int, list[int]] = {}
+    groups: dict[str, list[int]] = {}
     for place, attack in enumerate(before["attacks"]):
-        groups.setdefault(attack["target"], []).append(place)
-    for target, places in groups.items():
+        groups.setdefault(_attack(attack), []).append(place)
+    for name, places in groups.items():
         worst = max(before["attacks"][place]["rate"] for place in places)
         left = max((rates[place] for place in places if place < len(rates)), default=None)
         several = f" (worst of {len(places)} triggers)" if len(places) > 1 else ""
-        yield _change(f"attack on class {target}{several}", worst, left, "low is good")
+        yield _change(f"{name}{several}", worst, left, "low is good")
+
+
+def _attack(told: Mapping[str, Any]) -> str:
+    """What an attack does; one that moves every class has a ``mapping``, and its ``target`` is only that of class 0."""
+    return f"attack on class {told['target']}" if told.get("mapping") is None else "attack that moves every class"
 
 
 def _change(name: str, before: float, after: float | None, wanted: str) -> Change:

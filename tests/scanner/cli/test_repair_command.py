@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 from onnxray.models.bundled_files import bundled
 from onnxray.scanner.catalog import inventory
 from onnxray.scanner.cli.commands import main
-from onnxray.scanner.cli.repair import _rows
+from onnxray.scanner.cli.repair import _numbers, _rows
+from onnxray.scanner.documents._html.repairs import repair_of
 from onnxray.scanner.findings import Evaluation, Label, Rate, Verdict
 from onnxray.scanner.repair_bench import Bench
 from onnxray.scanner.store import Store
@@ -46,22 +47,31 @@ def test_a_repair_tells_before_and_after(trigger: str, tmp_path: Path) -> None:
     assert Path(out).is_file()
 
 
-def test_each_class_has_one_line_with_the_worst_of_its_triggers() -> None:
+def judged(*hits: int) -> Evaluation:
+    """Of three triggers of class 7, one of class 2, and one that moves every class, class 0 to 7."""
     flat = np.zeros((2, 2), np.float32)
     seven, two = (Trigger(target, flat, flat[None]) for target in (7, 2))
     shift = Trigger(7, flat, flat[None], mapping=(7, 0, 1))
+    rates = (Rate(hit, 100) for hit in hits)
     triggers = (seven, two, seven, shift, seven)
+    return Evaluation(Rate(95, 100), tuple(zip(triggers, rates, strict=True)), 100, "cpu")
 
-    def judged(*hits: int) -> Evaluation:
-        rates = (Rate(hit, 100) for hit in hits)
-        return Evaluation(Rate(95, 100), tuple(zip(triggers, rates, strict=True)), 100, "cpu")
 
+def test_each_class_has_one_line_with_the_worst_of_its_triggers() -> None:
     assert list(_rows(judged(90, 80, 99, 85, 95), judged(1, 2, 3, 4, 5))) == [
         ("clean accuracy", "95.0%", "95.0%"),
         ("attack on class 7 (worst of 3 triggers)", "99.0%", "5.0%"),
         ("attack on class 2", "80.0%", "2.0%"),
         ("attack that moves every class", "85.0%", "4.0%"),
     ]
+
+
+def test_the_page_tells_the_attacks_of_the_json_apart_as_the_text_does() -> None:
+    sides = {"before": _numbers(judged(90, 80, 99, 85, 95)), "after": _numbers(judged(1, 2, 3, 4, 5))}
+    told = json.loads(json.dumps(sides))
+    assert [attack["mapping"] for attack in told["before"]["attacks"]] == [None, None, None, [7, 0, 1], None]
+    found = [(c.name, c.before_words, c.after_words) for c in repair_of(told).changes]
+    assert found == list(_rows(judged(90, 80, 99, 85, 95), judged(1, 2, 3, 4, 5)))
 
 
 def test_a_repair_that_fails_exits_with_1_and_writes_nothing(trigger: str, tmp_path: Path) -> None:
