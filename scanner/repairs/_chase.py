@@ -30,7 +30,8 @@ class Chase:
 
     What is unlearnt is a trigger as it was found. The backdoor answers to more than that, so that a copy a little aside
     still works when the original is dead, and shows what else there is to unlearn. One that moves every class can be
-    moved to where it is no backdoor's any more; to unlearn that costs accuracy and closes nothing.
+    moved to where it is no backdoor's any more; to unlearn that costs accuracy and closes nothing. With no triggers
+    there is nothing to do.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Chase:
         self._masks = [unsquash(mask).requires_grad_() for mask in masks]
         self._patterns = [unsquash(pattern).requires_grad_() for pattern in patterns]
         self._sizes = [mask_size(mask, t.norm) for mask, t in zip(masks, triggers, strict=True)]
-        self._adam = torch.optim.Adam([*self._masks, *self._patterns], lr=RATE)
+        parameters = [*self._masks, *self._patterns]
+        self._adam = torch.optim.Adam(parameters, lr=RATE) if parameters else None
 
     def moved(self, steps: int, rng: np.random.Generator) -> list[Trigger]:
         """The copies after so many more steps."""
@@ -54,6 +56,8 @@ class Chase:
 
     def step(self, rng: np.random.Generator) -> None:
         """One step of Adam on a few of them, each on a few pictures of its own; the weights stay as they are."""
+        if self._adam is None:
+            return
         self._adam.zero_grad()
         for number in rng.permutation(len(self._triggers))[:AT_ONCE]:
             mask, pattern = self._masks[number], self._patterns[number]

@@ -34,8 +34,9 @@ class Unlearn(Repair):
     In an epoch each sample is seen ``rounds`` times (nine, where there are fewer than 50), each time moved by a pixel
     in a random direction or not at all, and goes with what the model said of it there: this keeps the accuracy. The
     learning rate falls from ``lr`` to nothing: long steps forget the trigger, short ones win the accuracy back. From 50
-    samples on, copies of triggers of one target are moved before each round by ``chase`` steps to where they work on
-    the weights as they are then, and half of what is stamped gets those: a trigger's neighbourhood is unlearnt, too.
+    samples on, copies of the triggers, unless one moves every class, are moved before each round by ``chase`` steps to
+    where they work on the weights as they are then, and half of what is stamped gets those: a trigger's neighbourhood
+    is unlearnt, too.
 
     Assumes: gradients, float weights, a trigger; the more clean samples the better (from 200 on).
     Misses: whatever the given trigger does not resemble. With few samples the model overfits, and clean accuracy falls.
@@ -75,12 +76,12 @@ class Unlearn(Repair):
         judged = samples.moved() if few else samples
         judge = Judge(model, judged, triggers)
         wanted = moved_goals(model, samples, self.own)
-        chased = [t for t in triggers if t.mapping is None and not few]
-        chase = Chase(model.torch, samples, chased, budget.device)
+        chased = not few and all(t.mapping is None for t in triggers)
+        chase = Chase(model.torch, samples, triggers if chased else (), budget.device)
 
         def draw(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             order, ways = rng.permutation(len(samples)), rng.integers(len(WAYS), size=len(samples))
-            known = [*triggers, *(chase.moved(self.chase, rng) if chased else ())]
+            known = [*triggers, *chase.moved(self.chase, rng)]
             return self._inputs(samples.each_moved(order, ways), known, rng), wanted[ways, order]
 
         tuning = Tuning(self.lr, self.epochs, self.batch, len(WAYS) if few else self.rounds, fading=True)

@@ -74,3 +74,7 @@ def test_each_class_has_its_own_goal_where_there_is_a_mapping() -> None:
     moved = Chase(network(21), samples(), [trigger(20, mapping=(1, 2, 3, 0))], "cpu")
     moved.step(np.random.default_rng(0))
     assert not np.array_equal(moved.now()[0].mask, start.mask)
+
+
+def test_of_no_trigger_there_are_no_copies() -> None:
+    assert Chase(network(21), samples(), [], "cpu").moved(2, np.random.default_rng(0)) == []
