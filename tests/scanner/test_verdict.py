@@ -17,6 +17,7 @@ CALIBRATION = Calibration(
     centres={"neural-cleanse.far": 0.0, "max-margin.rare": 0.0}, levels={"searched": LEVEL, "nominated": LEVEL},
     searches=("neural-cleanse",), false_alarms=0.02, made={},
 )  # fmt: skip
+SURE = replace(CALIBRATION, offset=0.0)
 OTHERS = (0.08, 0.09, 0.1, 0.1, 0.11, 0.12, 0.09, 0.1, 0.13)
 SCATTERED = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.03, 0.6)
 
@@ -147,7 +148,7 @@ def test_small_triggers_in_a_scattered_field_convict_nobody() -> None:
 
 def test_beside_a_convicted_class_a_smallish_one_is_a_suspect() -> None:
     evidence, evaluation = infected((0.004, 0.03), (Rate(90, 90),) * 2)
-    verdict = decide([replace(evidence, detector="neural-cleanse", sizes=True)], evaluation, [], [])
+    verdict = decide([replace(evidence, detector="neural-cleanse", sizes=True)], evaluation, [], [], calibration=SURE)
     assert (verdict.targets, verdict.suspects) == ((0,), (1,))
     assert Verdict.suspecting(1) in verdict.reasons
 
@@ -160,7 +161,9 @@ def test_a_suspect_that_the_training_set_convicts_is_a_target_and_no_suspect_any
         transplant=Rate(95, 100), points=np.zeros((4, 2), np.float32), inside=np.zeros(4, bool),
     )  # fmt: skip
     clusters = Evidence("activation-clustering", (0.0,) * len(evidence.classes), "moved", (1,), poisoned=(poison,))
-    verdict = decide([replace(evidence, detector="neural-cleanse", sizes=True), clusters], evaluation, [], [])
+    verdict = decide(
+        [replace(evidence, detector="neural-cleanse", sizes=True), clusters], evaluation, [], [], calibration=SURE
+    )
     assert (verdict.targets, verdict.suspects) == ((1, 0), ())
     assert "further-suspect" not in dict(verdict.reasons)
 
