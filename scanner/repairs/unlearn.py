@@ -33,10 +33,7 @@ class Unlearn(Repair):
 
     In an epoch each sample is seen ``rounds`` times (nine, where there are fewer than 50), each time moved by a pixel
     in a random direction or not at all, and goes with what the model said of it there: this keeps the accuracy. The
-    learning rate falls from ``lr`` to nothing: long steps forget the trigger, short ones win the accuracy back. From 50
-    samples on, copies of the triggers, unless one moves every class, are moved before each round by ``chase`` steps to
-    where they work on the weights as they are then, and half of what is stamped gets those: a trigger's neighbourhood
-    is unlearnt, too.
+    learning rate falls from ``lr`` to nothing: long steps forget the trigger, short ones win the accuracy back.
 
     Assumes: gradients, float weights, a trigger; the more clean samples the better (from 200 on).
     Misses: whatever the given trigger does not resemble. With few samples the model overfits, and clean accuracy falls.
@@ -58,17 +55,15 @@ class Unlearn(Repair):
     share: float = 0.3
     own: float = 0.9
     rounds: int = 4
-    chase: int = 2
 
     def __post_init__(self) -> None:
         """Refuse options under which nothing would be done; raises ValueError."""
-        least = {"lr": 1e-6, "epochs": 1, "batch": 1, "share": 0.01, "own": 0, "rounds": 1, "chase": 1}
-        most = {"lr": 10, "epochs": 10_000, "batch": 100_000, "share": 1, "own": 1, "rounds": 10_000, "chase": 1000}
+        least = {"lr": 1e-6, "epochs": 1, "batch": 1, "share": 0.01, "own": 0, "rounds": 1}
+        most = {"lr": 10, "epochs": 10_000, "batch": 100_000, "share": 1, "own": 1, "rounds": 10_000}
         require_between(self, least, most)
 
     def run(self, model: Model, samples: Samples, triggers: Sequence[Trigger], budget: Budget) -> Repaired:
         """See ``Repair.run``."""
-        from ._chase import Chase
         from ._judge import Judge
         from ._tuning import Tuning, fine_tune, moved_goals
 
@@ -76,13 +71,10 @@ class Unlearn(Repair):
         judged = samples.moved() if few else samples
         judge = Judge(model, judged, triggers)
         wanted = moved_goals(model, samples, self.own)
-        chased = not few and all(t.mapping is None for t in triggers)
-        chase = Chase(model.torch, samples, triggers if chased else (), budget.device)
 
         def draw(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             order, ways = rng.permutation(len(samples)), rng.integers(len(WAYS), size=len(samples))
-            known = [*triggers, *chase.moved(self.chase, rng)]
-            return self._inputs(samples.each_moved(order, ways), known, rng), wanted[ways, order]
+            return self._inputs(samples.each_moved(order, ways), triggers, rng), wanted[ways, order]
 
         tuning = Tuning(self.lr, self.epochs, self.batch, len(WAYS) if few else self.rounds, fading=True)
         tuned = fine_tune(model, draw, lambda twin: _cost(twin, judge, judged), tuning, budget)

@@ -18,9 +18,8 @@ from onnxray.scanner.domain_search import find_domain
 from onnxray.scanner.errors import RepairError
 from onnxray.scanner.images import load_images
 from onnxray.scanner.registry import plugins
-from onnxray.scanner.repairs import Budget, Repair, Repaired, Requires, _chase, _tuning
+from onnxray.scanner.repairs import Budget, Repair, Repaired, Requires, _tuning
 from onnxray.scanner.repairs._judge import Judge
-from onnxray.scanner.repairs.unlearn import Unlearn
 from onnxray.scanner.samples import Samples
 from onnxray.scanner.triggers import Trigger
 
@@ -205,24 +204,6 @@ def test_the_learning_rate_fades_over_the_epochs(
     tuning = _tuning.Tuning(lr=0.3, epochs=3, batch=32, rounds=2, fading=fading)
     _tuning.fine_tune(model, lambda rng: (inputs, wanted), lambda twin: 0.0, tuning, Budget())
     assert seen == pytest.approx([rate for rate in rates for _ in range(2)])
-
-
-@pytest.mark.parametrize(("count", "mapping", "chased"), [(60, None, 1), (20, None, 0), (60, tuple(range(10)), 0)])
-def test_triggers_are_chased_where_there_are_pictures_enough_and_none_moves_every_class(
-    count: int, mapping: tuple[int, ...] | None, chased: int,
-    trojaned: tuple[Model, Samples, Samples], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    seen: list[int] = []
-    real = _chase.Chase.moved
-
-    def moved(self: _chase.Chase, steps: int, rng: np.random.Generator) -> list[Trigger]:
-        seen.append(len(real(self, steps, rng)))
-        return []
-
-    monkeypatch.setattr(_chase.Chase, "moved", moved)
-    model, work, _ = trojaned
-    Unlearn(epochs=1, rounds=1).run(model, work.draw(count, 0), [replace(TRIGGER, mapping=mapping)], Budget())
-    assert set(seen) == {chased}
 
 
 def test_moved_pictures_keep_their_labels(trojaned: tuple[Model, Samples, Samples]) -> None:
