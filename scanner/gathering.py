@@ -80,6 +80,10 @@ def _reading(samples: Samples, options: ScanOptions) -> str:
     return f": {domain.name} and {domain.layout} are {said}; give clean labelled pictures with --data"
 
 
+def _untrained(model: Model, error: OnnxrayError) -> str:
+    return f"it does not fit the model, which was looked at without it: {_told(model, error)}"
+
+
 def _told(model: Model, error: OnnxrayError) -> str:
     return one_line(str(error).replace(str(model.path), "the model"), 300)
 
@@ -103,9 +107,7 @@ def gather_with_training(
     except UnfitSamplesError as error:
         if not options.tolerant:
             raise
-        ledger.skip(
-            "training-data", f"it does not fit the model, which was looked at without it: {_told(model, error)}"
-        )
+        ledger.skip("training-data", _untrained(model, error))
         return (*gather(model, data, options, ledger), None)
     if suspects is not None and data is None:
         samples, wrong = _assumed(model, options)
@@ -132,7 +134,5 @@ def _suspects(
     except UnfitSamplesError as error:
         if not options.tolerant:
             raise
-        ledger.skip(
-            "training-data", f"it does not fit the model, which was looked at without it: {_told(model, error)}"
-        )
+        ledger.skip("training-data", _untrained(model, error))
         return None

@@ -134,7 +134,7 @@ class FreeEagle(Detector):
         if affordable([(cut.rear, cut.shape) for cut in cuts], cuts[0].scale) >= each * count:
             return cuts, count
         passes = affordable([(cuts[-1].rear, cuts[-1].shape)], cuts[-1].scale)
-        return cuts[-1:], int(min(max(passes / each, least), count))
+        return cuts[-1:], int(np.clip(passes / each, least, count))
 
     def _matrices(self, classes: int, count: int, cuts: tuple[Split, ...], budget: Budget) -> tuple[Array, bool]:
         """One of each cut (at least 1, K, K), see ``class_likeness``; and whether the time was enough."""

@@ -125,9 +125,9 @@ class MaxMargin(Detector):
         shape, device = (domain.channels, domain.height, domain.width), torch.zeros(1, device=budget.device)
         passes = affordable([(lambda x: model.torch(domain.to_input(x)), shape)], device) / (1 if few else 2)
         climbed = classes if few else CONTROLS + SUSPECTS
-        starts = _between(1, passes / (climbed * self.steps), self.starts)
-        steps = _between(min(LEAST_STEPS, self.steps), passes / (climbed * starts), self.steps)
-        looked = classes if few else _between(min(LEAST_LOOKED, classes), passes / GLANCE, classes)
+        starts = int(np.clip(passes / (climbed * self.steps), 1, self.starts))
+        steps = int(np.clip(passes / (climbed * starts), min(LEAST_STEPS, self.steps), self.steps))
+        looked = classes if few else int(np.clip(passes / GLANCE, min(LEAST_LOOKED, classes), classes))
         return Effort(looked, starts, steps)
 
     def _margins(
@@ -166,10 +166,6 @@ class MaxMargin(Detector):
             seed=budget.seed, keep_going=keep_going,
         )  # fmt: skip
         return found.double().cpu().numpy()
-
-
-def _between(least: int, value: float, most: int) -> int:
-    return int(min(max(value, least), most))
 
 
 def _effects(margins: NDArray[np.float64], controls: tuple[int, ...]) -> list[float]:
