@@ -44,14 +44,14 @@ class Ranking:
         return {"anomaly_index": shown, "cut": self.cut}
 
 
-def ranking(scores: NDArray[np.float64], rate: float, controls: Sequence[int] = ()) -> Ranking:
+def ranking(scores: NDArray[np.float64], rate: float, controls: Sequence[int] = (), least: float = 0.0) -> Ranking:
     """Rank classes whose scores (K,) are the more suspicious the lower they are.
 
     Args:
         rate: share of clean models of which a class may lie beyond the cut, if scores are normally distributed.
-        controls: as in `anomaly_index`.
+        controls: as in `anomaly_index`, and ``least``.
     """
-    index = anomaly_index(scores, controls)
+    index = anomaly_index(scores, controls, least)
     order = tuple(int(c) for c in np.argsort(-index, kind="stable") if not np.isnan(index[c]))
     if not order:
         return Ranking(index, (), (), None, 0.0, None)
@@ -62,16 +62,17 @@ def ranking(scores: NDArray[np.float64], rate: float, controls: Sequence[int] = 
     return Ranking(index, order, beyond, limit, score, p_value(strongest, compared, len(controls)))
 
 
-def anomaly_index(scores: NDArray[np.float64], controls: Sequence[int] = ()) -> NDArray[np.float64]:
+def anomaly_index(scores: NDArray[np.float64], controls: Sequence[int] = (), least: float = 0.0) -> NDArray[np.float64]:
     """How many robust standard deviations each score lies BELOW the median; NaN scores stay NaN.
 
     Args:
         scores: (K,); sizes should be passed as logarithms, because they are right-skewed.
         controls: classes whose scores say what is usual; all, where there are none.
+        least: standard deviation that is taken where the scores' own is smaller, as that of tied ones.
 
     Returns:
         (K,), positive below the median. All NaN where it is undefined: fewer than three finite scores, or a median
-        absolute deviation of 0 (more than half of the scores are tied).
+        absolute deviation of 0 (more than half of the scores are tied) and no ``least``.
 
     Source: Wang et al. 2019, section IV-B (they take the absolute value and look below the median only).
     """
@@ -80,7 +81,7 @@ def anomaly_index(scores: NDArray[np.float64], controls: Sequence[int] = ()) -> 
     if len(finite) < 3:
         return np.full(len(scores), np.nan)
     median = np.median(finite)
-    deviation = CONSISTENCY * np.median(np.abs(finite - median))
+    deviation = max(least, CONSISTENCY * float(np.median(np.abs(finite - median))))
     return (median - scores) / deviation if deviation > 0 else np.full(len(scores), np.nan)
 
 

@@ -1,14 +1,13 @@
-"""How faint a wave over whole pictures can be that still makes a network answer one class; only answers are needed."""
+"""How faint a wave over whole pictures can be that still makes a network answer a class; only answers are needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AMPLITUDES", "Faintest", "faintest", "needed", "waves"]
+__all__ = ["AMPLITUDES", "amplitudes", "needed", "waves"]
 
 AMPLITUDES = (0.1, 0.2, 0.4)
 """Of the sines, in units of the pictures' range; doubled from one to the next."""
@@ -19,20 +18,6 @@ _PASS = 2**20  # numbers in the pictures that are put to the network at a time
 
 Pictures = NDArray[np.float32]
 Classify = Callable[[Pictures], NDArray[np.int64]]
-
-
-@dataclass(frozen=True, eq=False)
-class Faintest:
-    """Of each class the faintest wave that leads to it.
-
-    Attributes:
-        amplitudes: (K,) in units of the range; above the strongest that was tried where none did it, by how far it fell
-            short (see `needed`); NaN for a class that every picture is of without a wave.
-        waves: (K, H, W) in [-1, 1].
-    """
-
-    amplitudes: NDArray[np.float64]
-    waves: Pictures
 
 
 def waves(height: int, width: int, cycles: int) -> Pictures:
@@ -46,14 +31,14 @@ def waves(height: int, width: int, cycles: int) -> Pictures:
     return np.sin(2 * np.pi * np.stack(turns)).astype(np.float32)
 
 
-def faintest(
+def amplitudes(
     classify: Classify,
     images: Pictures,
     classes: int,
     cycles: int,
     keep_going: Callable[[float], bool] = lambda fraction: True,
-) -> Faintest | None:
-    """Of each class the wave of the least amplitude that turns most of the other classes' pictures into it.
+) -> NDArray[np.float64] | None:
+    """Of each wave the amplitude at which it turns most of the other classes' pictures into a class.
 
     Args:
         classify: pictures (n, C, H, W) in [0, 1] to classes (n,).
@@ -62,7 +47,10 @@ def faintest(
         cycles: most along each axis.
         keep_going: told the fraction done; False ends it.
 
-    Returns: None where ``keep_going`` ended it.
+    Returns:
+        (W, K) in units of the range, of `waves`; above the strongest that was tried where it does not do it, by how far
+        it falls short (see `needed`); NaN for a class that every picture is of without a wave. None where
+        ``keep_going`` ended it.
     """
     every, before = waves(images.shape[2], images.shape[3], cycles), classify(images)
     counted = before[:, None] != np.arange(classes)  # (N, K)
@@ -74,8 +62,7 @@ def faintest(
         part = every[start : start + at_once, None, None]
         for number, amplitude in enumerate(AMPLITUDES):
             shares[number, start : start + at_once] = _shares(classify, images + amplitude * part, counted)
-    amplitudes = needed(shares)
-    return Faintest(np.where(counted.any(0), amplitudes.min(0), np.nan), every[amplitudes.argmin(0)])
+    return np.where(counted.any(0), needed(shares), np.nan)
 
 
 def needed(shares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -92,8 +79,8 @@ def needed(shares: NDArray[np.float64]) -> NDArray[np.float64]:
         rise = np.maximum(shares[number] - below, 1e-9)
         way = np.clip((REACHED - below) / rise, 0, 1)  # from half the amplitude, 0, to it, 1
         powers = np.where(shares[number] >= REACHED, levels[number] - 1 + way, powers)
-    amplitudes: NDArray[np.float64] = 2.0**powers
-    return amplitudes
+    found: NDArray[np.float64] = 2.0**powers
+    return found
 
 
 def _shares(classify: Classify, waved: Pictures, counted: NDArray[np.bool_]) -> NDArray[np.float64]:

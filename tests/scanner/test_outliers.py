@@ -17,6 +17,13 @@ def test_index_is_undefined_for_ties_and_too_few_classes(scores: list[float]) ->
     assert np.isnan(anomaly_index(np.array(scores))).all()
 
 
+def test_a_least_spread_makes_ties_comparable_and_changes_no_wider_ones() -> None:
+    tied, wide = np.array([3.0, 3.0, 3.0, 1.0]), np.array([1.0, 4.0, 5.0, 6.0, 9.0])
+    assert anomaly_index(tied, least=0.5) == pytest.approx([0, 0, 0, 4])
+    assert anomaly_index(wide, least=0.5) == pytest.approx(anomaly_index(wide))
+    assert ranking(tied, 0.01, least=0.5).order[0] == 3
+
+
 @given(st.lists(st.integers(-50, 50), min_size=3, max_size=30), st.floats(0.1, 10), st.floats(-5, 5))
 def test_index_does_not_depend_on_unit_or_origin(scores: list[int], scale: float, shift: float) -> None:
     exact = np.array(scores, dtype=np.float64)
