@@ -189,12 +189,22 @@ class Attack(Struct, frozen=True):
     hits: Count
     trials: Count
     mask_fraction: Annotated[Share, Meta(description="mask L1 as a share of the image's area")]
+    mapping: Annotated[
+        list[Class] | None,
+        Meta(description="class that pictures of each class are moved to, for a trigger that moves every class"),
+    ] = None
+
+    @property
+    def rate(self) -> float:
+        """Share of the trials; 0 where there were none."""
+        return self.hits / self.trials if self.trials else 0.0
 
 
 class Evaluation(Struct, frozen=True):
     """Measured in onnxruntime on the original file with held-out samples.
 
-    ``attack_success_rate`` is by class; for a class with several triggers it is the lowest.
+    ``attack_success_rate`` is by class; for a class with several triggers it is the lowest. Triggers that move every
+    class to one of its own are not in it, only among the ``attacks``, with their ``mapping``.
     """
 
     clean_accuracy: Share
@@ -202,6 +212,11 @@ class Evaluation(Struct, frozen=True):
     samples: Count
     provider: str
     attacks: list[Attack]
+
+    @property
+    def moving(self) -> Attack | None:
+        """Of the triggers that move every class, the one that does it least often; None where there is none."""
+        return min((a for a in self.attacks if a.mapping is not None and a.trials), key=lambda a: a.rate, default=None)
 
 
 class Parity(Struct, frozen=True):

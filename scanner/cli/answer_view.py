@@ -87,11 +87,11 @@ def _attacks(report: Contract) -> Iterator[tuple[str, str]]:
     for attack in report.evaluation.attacks if report.evaluation else ():
         if attack.target not in targets:
             continue  # a patch that is large enough takes over any class
-        rate = attack.hits / attack.trials if attack.trials else 0.0
+        whom = f"class {class_label(report, attack.target)}" if attack.mapping is None else "every class moved"
         size = f"covers {percent(attack.mask_fraction)} of the picture"
         yield (
-            f"class {class_label(report, attack.target)}",
-            f"{percent(rate)} ({attack.hits} of {attack.trials}), {size}",
+            whom,
+            f"{percent(attack.rate)} ({attack.hits} of {attack.trials}), {size}",
         )
 
 

@@ -78,13 +78,16 @@ def _metrics(report: Contract) -> Iterator[Object]:
     right = Rate(round(evaluation.clean_accuracy * evaluation.samples), evaluation.samples)
     yield _metric("clean accuracy", evaluation.clean_accuracy, judge, right)
     for target, rate in sorted(evaluation.attack_success_rate.items()):
-        weakest = min((a for a in evaluation.attacks if a.target == target), key=_success, default=None)
-        counted = Rate(weakest.hits, weakest.trials) if weakest else None
+        to_it = (a for a in evaluation.attacks if a.target == target and a.mapping is None)
+        counted = _counted(min(to_it, key=lambda a: a.rate, default=None))
         yield _metric("attack success rate", rate, f"recovered trigger of class {target}, {judge}", counted)
+    if moving := evaluation.moving:
+        what = f"recovered trigger that moves every class, {judge}"
+        yield _metric("attack success rate", moving.rate, what, _counted(moving))
 
 
-def _success(attack: Attack) -> float:
-    return Rate(attack.hits, attack.trials).value
+def _counted(attack: Attack | None) -> Rate | None:
+    return Rate(attack.hits, attack.trials) if attack else None
 
 
 def _metric(kind: str, value: float, measured: str, rate: Rate | None) -> Object:

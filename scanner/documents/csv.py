@@ -85,6 +85,7 @@ def _of_report(report: Contract) -> dict[str, str]:
         said: [c.check for c in report.coverage if c.outcome == said] for said in ("skipped", "failed", "not due")
     }
     rates = evaluation.attack_success_rate if evaluation else {}
+    every = [("every class", evaluation.moving.rate)] if evaluation and evaluation.moving else []
     return {
         "score": f"{verdict.score:.4f}",
         "targets": _BETWEEN.join(map(str, verdict.targets)),
@@ -92,7 +93,7 @@ def _of_report(report: Contract) -> dict[str, str]:
         "reasons": _BETWEEN.join(dict.fromkeys(verdict.reasons)),
         "why": verdict.explanations[0] if verdict.explanations else "",
         "clean_accuracy": f"{evaluation.clean_accuracy:.4f}" if evaluation else "",
-        "attack_success_rate": _BETWEEN.join(f"{c}: {rate:.4f}" for c, rate in sorted(rates.items())),
+        "attack_success_rate": _BETWEEN.join(f"{c}: {rate:.4f}" for c, rate in (*sorted(rates.items()), *every)),
         "findings": str(len(report.findings)),
         "worst_finding": max((f.severity for f in report.findings), key=_SEVERITIES.index, default=""),
         "checks_ran": str(sum(check.status == "ran" for check in report.coverage)),

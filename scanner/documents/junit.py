@@ -164,6 +164,8 @@ def _measured(report: Contract) -> Iterator[str]:
         yield f"clean accuracy: {report.evaluation.clean_accuracy:.4f} of {report.evaluation.samples} samples"
         for target, rate in sorted(report.evaluation.attack_success_rate.items()):
             yield f"attack success, class {target}: {rate:.4f}"
+        if report.evaluation.moving:
+            yield f"attack success, every class moved: {report.evaluation.moving.rate:.4f}"
     for check in report.coverage:
         if check.status != "ran":
             yield f"{check.outcome}: {visible(check.check)}: {visible(check.why, LONGEST)}"

@@ -185,7 +185,14 @@ def _evaluation(report: Report, evaluation: Evaluation) -> out.Evaluation:
         samples=evaluation.samples,
         provider=evaluation.provider,
         attacks=[
-            out.Attack(trigger.target, trigger.seed, rate.hits, rate.trials, trigger.fraction)
+            out.Attack(
+                trigger.target,
+                trigger.seed,
+                rate.hits,
+                rate.trials,
+                trigger.fraction,
+                None if trigger.mapping is None else list(trigger.mapping),
+            )
             for trigger, rate in evaluation.attack_success
         ],
     )

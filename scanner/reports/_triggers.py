@@ -21,11 +21,12 @@ def attack_success(report: Report, trigger: Trigger) -> Rate | None:
 def lowest_success(report: Report) -> dict[int, Rate]:
     """Class -> the lowest measured success among its triggers (of several seeds), in order of class.
 
-    Further triggers do not count: the verdict does not weigh them.
+    Further triggers do not count: the verdict does not weigh them. Nor do those that move every class to one of its
+    own: what they achieve says nothing of the class that they move the first one to.
     """
     further = {id(t) for e in report.evidence for t in e.further}
     lowest: dict[int, Rate] = {}
-    weighed = ((t, rate) for t, rate in _verified(report) if rate.trials and id(t) not in further)
+    weighed = ((t, r) for t, r in _verified(report) if r.trials and id(t) not in further and t.mapping is None)
     for trigger, rate in weighed:
         if trigger.target not in lowest or rate.value < lowest[trigger.target].value:
             lowest[trigger.target] = rate
