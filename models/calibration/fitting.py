@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import pi, sqrt
-from typing import Any
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import gumbel_r
 from sklearn.linear_model import LogisticRegression
 
 from ...scanner.calibration import Calibration, Level
 from ...scanner.errors import SamplesError
 from .examples import Example, with_less
 
-__all__ = ["FALSE_ALARMS", "LEAST", "fit", "level"]
+__all__ = ["FALSE_ALARMS", "LEAST", "deviations", "fit", "level"]
 
 FALSE_ALARMS = 0.02  # share of clean models that may be suspicious
 CONVICTIONS = 0.002  # and that may reach the score that convicts together with a verified trigger
@@ -54,9 +52,10 @@ def fit(
 def level(bare: Calibration, seen: Sequence[Example]) -> Level:
     """The curve that turns log-odds into a chance, clean and trojaned models counting the same, and the cuts.
 
-    A cut is where a Gumbel distribution, fitted to the clean models' log-odds, leaves the wanted share of them: a
-    model's log-odds are the largest of its classes', which is what that distribution is for; counting alone could not
-    tell rates below one in the number of clean models.
+    A cut is where the wanted share of the *next* clean models is left above it, if clean models' log-odds are Gumbel
+    distributed: a model's log-odds are the largest of its classes', which is what that distribution is for; counting
+    alone could not tell rates below one in the number of clean models. The fewer clean models it is made on, the
+    further out it is, by what their mean and deviation may be wrong.
 
     Raises:
         SamplesError: fewer than `LEAST` models of a kind.
@@ -71,18 +70,27 @@ def level(bare: Calibration, seen: Sequence[Example]) -> Level:
     curve = LogisticRegression(C=1.0, class_weight="balanced").fit(odds[:, None], bad)
     slope = max(0.05, float(curve.coef_[0, 0]))  # never downwards: more evidence is no comfort
     intercept = float(curve.intercept_[0])
-    worst = _gumbel(odds[~bad]).ppf([1 - FALSE_ALARMS, 1 - CONVICTIONS])
+    clean = odds[~bad]
+    further = np.asarray([deviations(len(clean), share) for share in (FALSE_ALARMS, CONVICTIONS)])
+    worst = clean.mean() + further * max(LEAST_SPREAD, float(clean.std(ddof=1)))
     suspicious, convicting = (1 / (1 + np.exp(-(slope * worst + intercept)))).tolist()
     return Level(
-        slope=slope, intercept=intercept, suspicious=suspicious, convicting=convicting, clean=int((~bad).sum()),
+        slope=slope, intercept=intercept, suspicious=suspicious, convicting=convicting, clean=len(clean),
         trojaned=int(bad.sum()),
     )  # fmt: skip
 
 
-def _gumbel(values: NDArray[np.float64]) -> Any:
-    """The Gumbel distribution with the values' mean and deviation: unlike the likeliest, it exists for tied values."""
-    scale = max(LEAST_SPREAD, float(values.std(ddof=1))) * sqrt(6) / pi
-    return gumbel_r(float(values.mean()) - np.euler_gamma * scale, scale)
+@cache
+def deviations(seen: int, share: float) -> float:
+    """How many deviations above the mean of ``seen`` Gumbel values this share of further ones is; simulated, seeded.
+
+    Mean and deviation are those of the ``seen`` values, and so as uncertain as they are few: of 18, a fiftieth of the
+    next ones is beyond 3.1 of them, of very many beyond 2.6.
+    """
+    draws = int(np.clip(4_000_000 // (seen + 1), 20_000, 200_000))
+    values = np.random.default_rng(0).gumbel(size=(draws, seen + 1))
+    before = values[:, :-1]
+    return float(np.quantile((values[:, -1] - before.mean(1)) / before.std(1, ddof=1), 1 - share))
 
 
 def _only_nominated(seen: Sequence[Example], searches: Sequence[str]) -> list[Example]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from onnxray.models.calibration.examples import Example, with_less
-from onnxray.models.calibration.fitting import FALSE_ALARMS, fit, level
+from onnxray.models.calibration.fitting import FALSE_ALARMS, deviations, fit, level
 from onnxray.scanner.errors import SamplesError
 
 K, SEARCHES = 10, ("search",)
@@ -109,3 +109,18 @@ def test_the_cut_follows_the_clean_models() -> None:
         for e in scans(60, 1)
     ]
     assert level(made, noisier).suspicious > made.levels["searched"].suspicious
+
+
+@pytest.mark.parametrize("seen", [5, 18, 200])
+def test_the_cut_lets_the_wanted_share_of_further_clean_models_through(seen: int) -> None:
+    values = np.random.default_rng(7).gumbel(3.0, 2.0, size=(20_000, seen + 1))
+    before, following = values[:, :-1], values[:, -1]
+    for share in (0.02, 0.1):
+        cut = before.mean(1) + deviations(seen, share) * before.std(1, ddof=1)
+        assert (following > cut).mean() == pytest.approx(share, rel=0.2)
+
+
+def test_the_fewer_models_the_further_out_the_cut() -> None:
+    further = [deviations(seen, FALSE_ALARMS) for seen in (5, 18, 60, 1000)]
+    assert further == sorted(further, reverse=True)
+    assert further[-1] == pytest.approx(2.59, abs=0.05)  # of the Gumbel distribution itself
