@@ -5,6 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from .bench.command import detection
+from .bench.filter_command import filters
 from .bench.repair_command import repair
 from .bench.report_command import report
 from .speed.audit import audit
@@ -20,6 +21,7 @@ def bench() -> None:
 
 bench.add_command(audit)
 bench.add_command(detection)
+bench.add_command(filters)
 bench.add_command(repair)
 bench.add_command(report)
 bench.add_command(speed)

@@ -29,7 +29,7 @@ __all__ = ["AUTO", "FEW", "RepairRecord", "Task", "methods", "repair_all", "task
 
 SEED = 0
 AUTO = "auto"  # the product's own ``onnxray repair``
-FEW = ("few-samples", "unlearn")  # also tried with ten samples in all
+FEW = (AUTO, "few-samples", "unlearn")  # also tried with ten samples in all
 
 
 @dataclass(frozen=True, kw_only=True)

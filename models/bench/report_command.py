@@ -28,16 +28,18 @@ FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 def report(out: Path, part: str, calibration: Path | None, markdown: bool, no_plots: bool) -> None:
     """Show how often each scanner was right and what repairs did, from the records in OUT; nothing is made again.
 
-    Writes OUT/benchmark.json and, as PNG and SVG, OUT/roc, samples, attacks and reliability; OUT/repair.json.
+    Writes OUT/benchmark.json and, as PNG and SVG, OUT/roc, samples, attacks and reliability; OUT/repair.json and
+    OUT/filters.json.
     """
+    from .filter_summary import filter_sheets, load_filters, summarise_filters
     from .record import write_json
     from .repair_summary import load_repairs, repair_sheets, summarise_repairs
     from .scores import load_records
     from .sheets import sheets
     from .summary import summarise
 
-    repairs = load_repairs(out, part)
-    records = load_records(out) if not repairs or (out / "records").is_dir() else []
+    repairs, filtered = load_repairs(out, part), load_filters(out, part)
+    records = load_records(out) if not (repairs or filtered) or (out / "records").is_dir() else []
     if records:
         found = summarise(records, part, *_scorer(calibration))
         write_json(found, out / "benchmark.json")
@@ -48,6 +50,10 @@ def report(out: Path, part: str, calibration: Path | None, markdown: bool, no_pl
         repaired = summarise_repairs(repairs, part)
         write_json(repaired, out / "repair.json")
         _show(repair_sheets(repaired), markdown)
+    if filtered:
+        told = summarise_filters(filtered, part)
+        write_json(told, out / "filters.json")
+        _show(filter_sheets(told), markdown)
 
 
 def _scorer(path: Path | None) -> tuple[Scorer | None, str]:

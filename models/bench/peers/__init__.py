@@ -108,6 +108,14 @@ class FilterResult:
     examples: int
     seconds: float
 
+    @classmethod
+    def of(cls, found: NDArray[np.bool_], poisoned: NDArray[np.bool_], seconds: float) -> Self:
+        """Counted from what was found and what is poisoned, both (N,)."""
+        right = int((found & poisoned).sum())
+        return cls(
+            found=int(found.sum()), right=right, poisoned=int(poisoned.sum()), examples=len(found), seconds=seconds
+        )
+
     @property
     def precision(self) -> float:
         """Share of those found that are poisoned; NaN where none was found."""
@@ -135,15 +143,7 @@ class DataFilter(ABC):
         """Ask it which examples are poisoned, and count how often it is right; raises as `find`."""
         started = monotonic()
         found = self.find(model, training, seed)
-        seconds = monotonic() - started
-        right = int((found & training.poisoned).sum())
-        return FilterResult(
-            found=int(found.sum()),
-            right=right,
-            poisoned=int(training.poisoned.sum()),
-            examples=len(found),
-            seconds=seconds,
-        )
+        return FilterResult.of(found, training.poisoned, monotonic() - started)
 
     @abstractmethod
     def find(self, model: Model, training: TrainingSet, seed: int) -> NDArray[np.bool_]:
