@@ -71,7 +71,9 @@ def _checks(report: Report) -> Iterator[Fact]:
     told = {sentence for _, sentence in report.verdict.reasons}
     if report.ran:
         yield "checked", one_line(", ".join(report.ran))
-    for name, checks in (("NOT checked", report.skipped), ("failed", report.failures)):
+    due = [skip for skip in report.skipped if skip.due]
+    others = [skip for skip in report.skipped if not skip.due]
+    for name, checks in (("NOT checked", due), ("failed", report.failures), ("not due", others)):
         for check in checks:
             words = f"{check.check}: {check.why}"
             yield name, one_line(f"{check.check} (see above)" if words in told else words, 600)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnxray.scanner.findings import Evidence, Finding, Label, Report, Severity, Verdict
+from onnxray.scanner.findings import Evidence, Finding, Label, Report, Severity, Skipped, Verdict
 from onnxray.scanner.reports import Artifacts
 from onnxray.scanner.reports.text import Text
 from rich.cells import cell_len
@@ -61,6 +61,13 @@ def test_inconclusive_says_what_was_not_checked_and_gives_no_score(inconclusive:
     assert "NOT checked neural-cleanse: the model's input domain is unknown" in shown
     assert "failed input-domain (see above)" in shown
     assert "suspicion" not in shown
+
+
+def test_what_was_not_due_is_told_apart_from_what_is_missing(clean: Report) -> None:
+    skips = (Skipped("max-margin", "no gradients"), Skipped("free-eagle", "no inner tensor", due=False))
+    shown = words(replace(clean, skipped=skips))
+    assert "NOT checked max-margin: no gradients" in shown
+    assert "not due free-eagle: no inner tensor" in shown
 
 
 def test_all_accused_classes_are_shown(clean: Report) -> None:
