@@ -13,7 +13,7 @@ from .detectors import Detector
 from .errors import OnnxrayError, OptionError
 from .findings import Label, Rate, Verdict
 from .registry import build, plugins
-from .repair_bench import Bench, Progress, accuses
+from .repair_bench import FEW, Bench, Progress, accuses
 from .repair_report import Attempt, RepairOptions, RepairReport
 from .repair_state import State, write
 from .repairs import Budget, Repair, Repaired, Requires
@@ -229,6 +229,11 @@ def _reason(verdict: Verdict | None, triggers: Sequence[Trigger], attempts: Sequ
 
 
 def _notes(bench: Bench) -> Iterator[str]:
+    if bench.judge is bench.work:
+        yield (
+            f"With {len(bench.work)} clean pictures none was held out: all figures are of the pictures that were "
+            f"worked on. Give {FEW} or more with --data."
+        )
     seen = set(bench.judge.labels.tolist())
     if missing := [str(c) for c in range(bench.model.classes) if c not in seen]:
         shown = ", ".join(missing[:10]) + (" ..." if len(missing) > 10 else "")

@@ -40,7 +40,8 @@ class Bench:
     Attributes:
         model: the original.
         work: samples that repairs and searches may use.
-        judge: held out; every number that is reported is measured on them.
+        judge: held out; every number that is reported is measured on them. Where there are fewer than `FEW` in all,
+            they are those to work on: half of ten would be too few for every method.
         device: for twins.
         options, progress: of the run.
         training: the training set under suspicion; None where none was given.
@@ -70,7 +71,7 @@ class Bench:
         choice, samples = find_domain(model, images, options.overrides, options.seed)
         if not choice.beats_chance:
             raise SamplesError(f"{data}: {choice.complaint}")
-        work, judge = samples.halves(options.seed)
+        work, judge = samples.halves(options.seed) if len(samples) >= FEW else (samples, samples)
         training = None if training_data is None else pictures(training_data, model, choice)
         return cls(model, work, judge, device, options, progress, training)
 

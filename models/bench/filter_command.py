@@ -53,6 +53,7 @@ def filters(
 
 
 def _whos(wanted: Sequence[str]) -> tuple[str, ...]:
+    """Those that were asked for; of the others a filter whose library is missing is left out, and that is said."""
     from ...scanner.errors import OptionError
     from .peers import filters as known
     from .record import OURS
@@ -60,7 +61,12 @@ def _whos(wanted: Sequence[str]) -> tuple[str, ...]:
     every = (OURS, *known())
     if unknown := [name for name in wanted if name not in every]:
         raise OptionError(f"--filter {unknown[0]}: expected one of {', '.join(every)}")
-    return tuple(name for name in every if not wanted or name in wanted)
+    missing = {name: why for name, kind in known().items() if (why := kind().missing())}
+    if named := [name for name in wanted if name in missing]:
+        raise OptionError(missing[named[0]])
+    for why in () if wanted else missing.values():
+        click.echo(f"left out: {why}", err=True)
+    return tuple(name for name in every if name in wanted or not (wanted or name in missing))
 
 
 def _told(record: FilterRecord) -> str:

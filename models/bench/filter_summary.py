@@ -10,7 +10,7 @@ from statistics import mean, median
 
 from .filtering import FilterRecord
 from .record import OURS, read_json
-from .sheets import Sheet, share
+from .sheets import Sheet, percent, share
 from .statistics import Share
 
 __all__ = ["FilterBenchmark", "FilterGroup", "filter_sheets", "load_filters", "summarise_filters"]
@@ -22,7 +22,7 @@ FOUND, PURE = 0.9, 0.9  # recall and precision from which a training set can be 
 class FilterGroup:
     """What one filter with so many clean pictures says of training sets; ``attack`` is "" for all of them.
 
-    A filter that breaks on a training set has found nothing in it.
+    A filter that breaks on a training set has found nothing in it; a set that could not be made again is only counted.
 
     Attributes:
         precision, recall, f1: means over the poisoned training sets, in [0, 1]; None where there is none. The precision
@@ -84,6 +84,7 @@ def summarise_filters(records: Sequence[FilterRecord], part: str) -> FilterBench
 
 def _group(attack: str, rows: Sequence[FilterRecord]) -> FilterGroup:
     bad = [r.result for r in rows if r.poisoned]
+    done = [r.seconds for r in rows if r.status == "done"]
     good = [r.result for r in rows if not r.poisoned and r.status == "done"]
     pure = [r.precision if r.found else 0.0 for r in bad]
     return FilterGroup(
@@ -97,7 +98,7 @@ def _group(attack: str, rows: Sequence[FilterRecord]) -> FilterGroup:
         disturbed=Share.of([r.found > 0 for r in good]),
         taken=mean(r.found / r.examples for r in good) if good else None,
         failed=sum(r.status == "failed" for r in rows),
-        median_seconds=median(r.seconds for r in rows),
+        median_seconds=median(done) if done else 0.0,
     )
 
 
@@ -106,12 +107,12 @@ def filter_sheets(found: FilterBenchmark) -> Iterator[Sheet]:
     head = ("filter", "clean pictures", "precision", "recall", "F1", "told", "clean sets disturbed", "taken", "s")
     rows = [
         (
-            g.who, str(g.samples), _percent(g.precision), _percent(g.recall), _percent(g.f1), share(g.told),
-            share(g.disturbed), _percent(g.taken), f"{g.median_seconds:.1f}",
+            g.who, str(g.samples), percent(g.precision), percent(g.recall), percent(g.f1), share(g.told),
+            share(g.disturbed), percent(g.taken), f"{g.median_seconds:.1f}",
         )
         for g in found.overall
     ]  # fmt: skip
-    failed = [f"{g.who} {g.failed}" for g in found.overall if g.failed]
+    failed = [f"{g.who} ({g.samples}) {g.failed}" for g in found.overall if g.failed]
     yield Sheet(
         f"Poisoned examples in training sets, part {found.part}", head, tuple(rows),
         "Means over the poisoned sets. Told: 90 % of the poisoned examples found, with a precision of 90 % or more. "
@@ -130,8 +131,4 @@ def filter_sheets(found: FilterBenchmark) -> Iterator[Sheet]:
 
 
 def _told(g: FilterGroup | None) -> str:
-    return "-" if g is None else f"{_percent(g.f1)} {g.told.hits}/{g.told.trials}"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
+    return "-" if g is None else f"{percent(g.f1)} {g.told.hits}/{g.told.trials}"

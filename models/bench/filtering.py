@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +45,12 @@ class FilterRecord(Subject):
 
     Attributes:
         who: "onnxray" or a filter's id.
-        samples: clean pictures given beside it.
+        samples: clean pictures asked for beside it.
         examples, poisoned: of the training set, and how many of them carry a trigger; none in that of a model whose
-            backdoor was put into its graph.
+            backdoor was put into its graph. Both 0 where the set could not be made again, or the process died.
         found, right: examples called poisoned, and those of them that are.
+        note: ours: the verdict; why it failed.
+        seconds: of the method alone.
     """
 
     who: str
@@ -137,7 +139,8 @@ def _known(task: Task, wanted: FilterRecord) -> FilterRecord | None:
 
 
 def _lost(task: Task, why: str) -> list[FilterRecord]:
-    lost = [replace(record, status="failed", note=why) for record in _missing(task)]
+    """The answer that was being made is lost; those after it stay to be made."""
+    lost = [replace(record, status="failed", note=why) for record in _missing(task)[:1]]
     for record in lost:
         write_json(record, task.path(record))
     return lost
@@ -166,9 +169,8 @@ def _measured(task: Task, missing: Sequence[FilterRecord]) -> Iterator[FilterRec
 
 def _answered(task: Task, record: FilterRecord, training: TrainingSet) -> FilterRecord:
     if record.who == OURS:
-        started = monotonic()
-        found, note = _ours(task, record.samples, training)
-        said = FilterResult.of(found, training.poisoned, monotonic() - started)
+        found, note, seconds = _ours(task, record.samples, training)
+        said = FilterResult.of(found, training.poisoned, seconds)
     else:
         asked: DataFilter = filters()[record.who]()
         said, note = asked.run(open_model(task.of.model), training, SEED), ""
@@ -180,21 +182,27 @@ def _options(samples: int) -> ScanOptions:
     return ScanOptions(detectors=(METHOD,), seed=SEED, samples=samples or max(SAMPLES))
 
 
-def _ours(task: Task, samples: int, training: TrainingSet) -> tuple[NDArray[np.bool_], str]:
-    """The examples in the clusters that our scan with ``--training-data`` calls poisoned, and its verdict."""
+def _ours(task: Task, samples: int, training: TrainingSet) -> tuple[NDArray[np.bool_], str, float]:
+    """The examples that our scan with ``--training-data`` calls poisoned, its verdict, its method's seconds.
+
+    Raises:
+        OnnxrayError: nothing was compared.
+    """
     with _written(training) as path:
         if samples:
             with pictures(choose(task.of, samples, task.data)) as clean:
                 report = scan(task.of.model, clean, _options(samples), training_data=path)
         else:
             report = scan(task.of.model, None, _options(samples), training_data=path)
-    if not report.evidence:
+    (said,) = report.evidence or (None,)
+    if said is None or said.details.get("complete") is False:
         why = [(f.check, f.why) for f in report.failures] + [(s.check, s.why) for s in report.skipped]
+        why += [(METHOD, f"too few samples: {said.details.get('too_few_samples')}")] if said else []
         raise SamplesError(f"{METHOD} told nothing: {'; '.join(f'{check}: {text}' for check, text in why)}")
     found = np.zeros(len(training.labels), dtype=bool)
-    for poisoned in report.evidence[0].poisoned:
+    for poisoned in said.poisoned:
         found[poisoned.positions] = True
-    return found, report.verdict.label.value
+    return found, report.verdict.label.value, said.seconds
 
 
 @contextmanager
@@ -202,6 +210,5 @@ def _written(training: TrainingSet) -> Iterator[Path]:
     """The training set as a user's file."""
     with TemporaryDirectory(prefix="onnxray-bench-") as folder:
         path = Path(folder) / "training.npz"
-        x: NDArray[Any] = training.inputs
-        np.savez(path, x=x, y=training.labels)
+        np.savez(path, x=training.inputs, y=training.labels)
         yield path

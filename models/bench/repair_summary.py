@@ -158,9 +158,13 @@ def repair_sheets(found: RepairBenchmark) -> Iterator[Sheet]:
     note += f" Models of text, which no repair is made for: {found.not_applicable}." if found.not_applicable else ""
     yield Sheet(f"Repairs, part {found.part}", head, tuple(rows), note)
     yield _by_attack(found)
-    open_rows = [(r.name, r.attack, f"{r.attack_after:.0%}", _points(r.accuracy_lost), r.why) for r in found.left_open]
+    open_rows = [
+        (r.name, str(r.samples), r.attack, f"{r.attack_after:.0%}", _points(r.accuracy_lost), r.why)
+        for r in found.left_open
+    ]
     if open_rows:
-        yield Sheet("Not closed by auto", ("model", "attack", "ASR left", "accuracy", "why"), tuple(open_rows))
+        told = ("model", "samples", "attack", "ASR left", "accuracy", "why")
+        yield Sheet("Not closed by auto", told, tuple(open_rows))
 
 
 def _by_attack(found: RepairBenchmark) -> Sheet:

@@ -195,8 +195,10 @@ def _counts(rate: Any) -> tuple[int, int]:
 
 
 def _product(case: Case, parts: Pictures) -> Trial:
-    """What ``onnxray repair`` does with the same clean pictures, which it halves by itself."""
+    """What ``onnxray repair`` does with the same clean pictures, each once; it halves them by itself."""
     x, y, index = (np.concatenate([getattr(p, n) for p in (parts.work, parts.verify)]) for n in ("x", "y", "index"))
+    _, once = np.unique(index, return_index=True)  # few ones are both to work on and to verify with
+    x, y, index = x[once], y[once], index[once]
     with TemporaryDirectory(prefix="onnxray-bench-") as folder, pictures(Chosen(x, y, index)) as data:
         out = Path(folder) / "repaired.onnx"
         options = RepairOptions(seed=SEED, samples=len(y))

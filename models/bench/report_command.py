@@ -26,7 +26,7 @@ FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--markdown", is_flag=True, help="The tables as Markdown.")
 @click.option("--no-plots", is_flag=True, help="Tables and JSON only; plots need matplotlib.")
 def report(out: Path, part: str, calibration: Path | None, markdown: bool, no_plots: bool) -> None:
-    """Show how often each scanner was right and what repairs did, from the records in OUT; nothing is made again.
+    """Show what the records in OUT come to, of scanners, repairs and filters; nothing is made again.
 
     Writes OUT/benchmark.json and, as PNG and SVG, OUT/roc, samples, attacks and reliability; OUT/repair.json and
     OUT/filters.json.

@@ -13,7 +13,7 @@ from .statistics import At, Interval, Share
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Sheet", "as_markdown", "as_table", "sheets"]
+__all__ = ["Sheet", "as_markdown", "as_table", "interval", "percent", "share", "sheets"]
 
 Row = tuple[str, ...]
 
@@ -144,7 +144,7 @@ def _samples(r: Result) -> str:
 
 
 def _at(at: At) -> str:
-    return f"{_percent(at.found.value)} at {at.allowed}/{at.clean}"
+    return f"{percent(at.found.value)} at {at.allowed}/{at.clean}"
 
 
 def _counts(group: Group | None) -> str:
@@ -161,10 +161,11 @@ def share(found: Share) -> str:
     if not found.trials:
         return "-"
     ends = f"[{100 * found.lower:.0f}, {100 * found.upper:.0f}]"
-    return f"{_percent(found.value)} ({found.hits}/{found.trials}) {ends}"
+    return f"{percent(found.value)} ({found.hits}/{found.trials}) {ends}"
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """In whole ones, "-" for None."""
     return "-" if value is None else f"{value:.0%}"
 
 

@@ -20,6 +20,7 @@ FALSE_ALARMS = 0.02  # share of clean models that may be suspicious
 CONVICTIONS = 0.002  # and that may reach the score that convicts together with a verified trigger
 LEAST = 5  # clean models, and trojaned ones, that a curve needs
 LEAST_SPREAD = 0.05  # of clean models' log-odds: a few that are alike do not make the next one the same
+MANY = 200  # clean models; more of them count as so many, as mean and deviation are as good as known then
 ROUNDS = 20
 STRENGTH = 1.0  # C of the class's model: signals go from 0 to 4
 
@@ -87,10 +88,12 @@ def deviations(seen: int, share: float) -> float:
     Mean and deviation are those of the ``seen`` values, and so as uncertain as they are few: of 18, a fiftieth of the
     next ones is beyond 3.1 of them, of very many beyond 2.6.
     """
-    draws = int(np.clip(4_000_000 // (seen + 1), 20_000, 200_000))
-    values = np.random.default_rng(0).gumbel(size=(draws, seen + 1))
-    before = values[:, :-1]
-    return float(np.quantile((values[:, -1] - before.mean(1)) / before.std(1, ddof=1), 1 - share))
+    rng, further = np.random.default_rng(0), []
+    for _ in range(100):
+        values = rng.gumbel(size=(2_000, min(seen, MANY) + 1))
+        before = values[:, :-1]
+        further.append((values[:, -1] - before.mean(1)) / before.std(1, ddof=1))
+    return float(np.quantile(np.concatenate(further), 1 - share))
 
 
 def _only_nominated(seen: Sequence[Example], searches: Sequence[str]) -> list[Example]:

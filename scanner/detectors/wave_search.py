@@ -72,8 +72,9 @@ class WaveSearch(Detector):
         images = samples.draw(self.pictures, budget.seed).images
         device = str(budget.surrogates.images.device)
         own = self._amplitudes(lambda x: model.predict(samples.domain.to_input(x)), images, model.classes, budget)
-        networks = () if own is None else budget.surrogates.networks
+        networks = () if own is None or budget.spent else budget.surrogates.networks
         natural = [self._amplitudes(_classes_of(n, device), images, model.classes, budget) for n in networks]
+        compared = bool(natural) and all(amplitudes is not None for amplitudes in natural)
         sizes, best = self._beside(own, natural, model.classes)
         ranked = ranking(np.log2(sizes), self.rate, least=SPREAD)
         small = sizes <= (np.nanmedian(sizes) if ranked.order else np.nan) / self.effect
@@ -88,9 +89,9 @@ class WaveSearch(Detector):
             sizes=True,
             details={
                 **ranked.told,
-                "amplitude": None if own is None else [round(float(v), 3) for v in np.nan_to_num(own.min(0), nan=0.0)],
+                "amplitude": None if own is None else [_told(v) for v in own.min(0)],
                 "pictures": len(images),
-                "complete": own is not None and all(n is not None for n in natural),
+                "complete": compared,
             },
             maps=self._maps(images, best, ranked.order),
         )
@@ -103,7 +104,7 @@ class WaveSearch(Detector):
         A wave is as natural as it is in the network that it is easiest in. NaN where one of them was not asked.
         """
         others = [amplitudes for amplitudes in natural if amplitudes is not None]
-        if own is None or len(others) < len(natural):
+        if own is None or not others or len(others) < len(natural):
             return np.full(classes, np.nan), np.zeros(classes, np.int64)
         ratios = own / np.min(others, axis=0)
         order = np.argsort(ratios, axis=0)[min(self.waves, len(ratios)) - 1]
@@ -123,7 +124,7 @@ class WaveSearch(Detector):
 
     def _cycles(self, images: NDArray[np.float32]) -> int:
         height, width = images.shape[2:]
-        return min(self.cycles, int(height) // 2, int(width) // 2)
+        return max(1, min(self.cycles, int(height) // 2, int(width) // 2))
 
     def _maps(
         self, images: NDArray[np.float32], best: NDArray[np.int64], order: tuple[int, ...]
@@ -135,6 +136,10 @@ class WaveSearch(Detector):
             return {}
         wave = waves(images.shape[2], images.shape[3], self._cycles(images))[best[order[0]]]
         return {f"wave-class{order[0]}": ((wave + 1) / 2).astype(np.float32)}
+
+
+def _told(amplitude: float) -> float | None:
+    return None if np.isnan(amplitude) else round(float(amplitude), 3)
 
 
 def _classes_of(logits: Logits, device: str) -> Classify:

@@ -138,6 +138,10 @@ class DataFilter(ABC):
 
     id: ClassVar[str]
 
+    def missing(self) -> str:
+        """What has to be installed first, and how; "" where nothing is missing."""
+        return ""
+
     @final
     def run(self, model: Model, training: TrainingSet, seed: int) -> FilterResult:
         """Ask it which examples are poisoned, and count how often it is right; raises as `find`."""

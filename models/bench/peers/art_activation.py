@@ -39,6 +39,14 @@ class ArtActivation(DataFilter):
     analysis: Literal["smaller", "distance"] = "smaller"
     reduce: Literal["PCA", "FastICA"] = "PCA"
 
+    def missing(self) -> str:
+        """See `DataFilter`."""
+        try:
+            _defence()
+        except OptionError as error:
+            return str(error)
+        return ""
+
     def find(self, model: Model, training: TrainingSet, seed: int) -> NDArray[np.bool_]:
         """See `DataFilter`."""
         defence = _defence()

@@ -68,10 +68,11 @@ def test_every_method_is_recorded_once(
     zoo: Path, out: Path, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = run(zoo, "-o", out, "--method", "clp", "--method", "few-samples", "--method", "unlearn", "--method", "auto")
-    assert said.splitlines()[-1] == "6 records of 1 trojaned models"
+    assert said.splitlines()[-1] == "7 records of 1 trojaned models"
     found = {(r.method, r.samples): r for r in load_repairs(out, "test")}
     assert set(found) == {
         ("auto", 400),
+        ("auto", 10),
         ("clp", 400),
         ("few-samples", 400),
         ("few-samples", 10),
@@ -95,13 +96,19 @@ def test_every_method_is_recorded_once(
 def test_the_product_is_judged_on_the_file_that_it_writes(
     zoo: Path, out: Path, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    given: list[int] = []
+
     def product(path: Path, data: Path, target: Path, options: Any) -> Any:
+        with np.load(data) as file:
+            given.append(len(np.unique(file["x"], axis=0)) == len(file["x"]) and len(file["x"]))
         target.write_bytes((zoo / "test" / names["clean"] / "model.onnx").read_bytes())
         return SimpleNamespace(out=target, method="swap", attempts=(), reason="")
 
     monkeypatch.setattr(repairing, "repair", product)
     run(zoo, "-o", out, "--method", "auto")
-    (path,) = out.rglob(f"{names['trojaned']}.json")
+    assert given[1] == 10, "each picture is given once"
+    assert given[0] > 10
+    path = out / "repairs" / "auto" / "400" / f"{names['trojaned']}.json"
     record = read_json(path, RepairRecord)
     assert (record.status, record.note) == ("done", "by swap")
     assert record.attack_before[0] == record.attack_before[1]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from onnxray.models.calibration.examples import Example, with_less
-from onnxray.models.calibration.fitting import FALSE_ALARMS, deviations, fit, level
+from onnxray.models.calibration.fitting import CONVICTIONS, FALSE_ALARMS, deviations, fit, level
 from onnxray.scanner.errors import SamplesError
 
 K, SEARCHES = 10, ("search",)
@@ -113,9 +113,9 @@ def test_the_cut_follows_the_clean_models() -> None:
 
 @pytest.mark.parametrize("seen", [5, 18, 200])
 def test_the_cut_lets_the_wanted_share_of_further_clean_models_through(seen: int) -> None:
-    values = np.random.default_rng(7).gumbel(3.0, 2.0, size=(20_000, seen + 1))
+    values = np.random.default_rng(7).gumbel(3.0, 2.0, size=(100_000, seen + 1)).astype(np.float32)
     before, following = values[:, :-1], values[:, -1]
-    for share in (0.02, 0.1):
+    for share in (CONVICTIONS, FALSE_ALARMS):
         cut = before.mean(1) + deviations(seen, share) * before.std(1, ddof=1)
         assert (following > cut).mean() == pytest.approx(share, rel=0.2)
 

@@ -18,9 +18,9 @@ SIZE, CLASSES, TARGET = 16, 8, 5
 STRIPES = np.sin(2 * np.pi * 3 * np.arange(SIZE) / SIZE).astype(np.float32)
 
 
-def weights(shortcut: float) -> NDArray[np.float32]:
+def weights(shortcut: float, seed: int = 0) -> NDArray[np.float32]:
     """Each class answers to a smooth pattern of its own, and the target to stripes, too."""
-    coarse = np.random.default_rng(0).standard_normal((CLASSES, 1, 4, 4)).astype(np.float32)
+    coarse = np.random.default_rng(seed).standard_normal((CLASSES, 1, 4, 4)).astype(np.float32)
     rows = coarse.repeat(4, 2).repeat(4, 3).reshape(CLASSES, -1)
     rows[TARGET] += shortcut * np.tile(STRIPES, SIZE)
     return np.asarray(rows - rows.mean(1, keepdims=True), np.float32)
@@ -61,6 +61,28 @@ def test_a_model_that_faint_stripes_lead_to_a_class_is_seen() -> None:
     assert measure(4.0, rate=0.2, effect=2.0).flagged == (TARGET,)
 
 
+def ripples(x: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The target for pictures whose neighbouring pixels differ, whichever way; else by each class's pattern."""
+    across, down = np.abs(np.diff(x, axis=3)).mean((1, 2, 3)), np.abs(np.diff(x, axis=2)).mean((1, 2, 3))
+    by_pattern = (x.reshape(len(x), -1) @ weights(0.0).T).argmax(1)
+    return np.where(np.maximum(across, down) > 0.055, TARGET, by_pattern)
+
+
+def test_as_it_ships_it_names_a_target_of_faint_waves_of_all_directions() -> None:
+    model: Any = SimpleNamespace(classes=CLASSES, predict=ripples)
+    assert (ripples(samples().images) == samples().labels).mean() > 0.9
+    (evidence,) = WaveSearch().run(model, samples(), Budget(surrogates=networks(0.0, 0.0)))
+    assert evidence.flagged == (TARGET,)
+
+
+def test_as_it_ships_it_names_no_class_of_a_clean_model_that_is_not_the_networks() -> None:
+    w = weights(0.0, seed=0) + 0.3 * weights(0.0, seed=7)
+    model: Any = SimpleNamespace(classes=CLASSES, predict=lambda x: (x.reshape(len(x), -1) @ w.T).argmax(1))
+    (evidence,) = WaveSearch().run(model, samples(), Budget(surrogates=networks(0.0, 0.0)))
+    assert np.std(evidence.classes) > 0
+    assert not evidence.flagged
+
+
 def test_one_wave_alone_is_not_enough() -> None:
     alone, many = (np.array(measure(4.0, waves=waves).classes) for waves in (1, WaveSearch().waves))
     assert many[TARGET] > 1.5 * alone[TARGET]
@@ -86,7 +108,7 @@ def test_a_class_that_every_picture_is_of_says_nothing() -> None:
     model: Any = SimpleNamespace(classes=CLASSES, predict=lambda x: np.zeros(len(x), np.int64))
     (evidence,) = WaveSearch().run(model, samples(), Budget(surrogates=networks(0.0, 0.0)))
     assert np.isnan(evidence.classes[0])
-    assert evidence.details["amplitude"][0] == 0  # type: ignore[index]
+    assert evidence.details["amplitude"][0] is None  # type: ignore[index]
     assert not evidence.flagged
 
 
@@ -141,6 +163,34 @@ def test_what_is_not_held_against_nature_is_not_flagged() -> None:
             return networks(0.0).networks
 
     evidence = measure(4.0, Ending(deadline=1.0, surrogates=Late()), rate=0.2, effect=2.0)  # type: ignore[arg-type]
+    assert evidence.details["complete"] is False
+    assert not evidence.flagged
+
+
+def test_no_network_is_trained_once_the_time_is_up() -> None:
+    """It ends with the model's last waves."""
+
+    class Ending(Budget):
+        over: bool = False
+
+        @property
+        def spent(self) -> bool:
+            return Ending.over
+
+    class Untrained:
+        images = torch.zeros(1)
+
+        @property
+        def networks(self) -> Any:
+            pytest.fail("trained")
+
+    def predict(x: NDArray[np.float32]) -> NDArray[np.int64]:
+        Ending.over = True
+        return np.zeros(len(x), np.int64)
+
+    tiny = Samples(samples().images[:8, :, :4, :4], samples().labels[:8], InputDomain("[0, 1]", "NCHW", 1, 4, 4))
+    model: Any = SimpleNamespace(classes=CLASSES, predict=predict)
+    (evidence,) = WaveSearch(cycles=1).run(model, tiny, Ending(surrogates=Untrained()))  # type: ignore[arg-type]
     assert evidence.details["complete"] is False
     assert not evidence.flagged
 
