@@ -45,10 +45,10 @@ class Measurement:
 
     @property
     def attack_success(self) -> Mapping[int, Rate]:
-        """Of each target, the success of its most successful trigger."""
+        """Of each target, the success of its most successful trigger; those that move every class have none."""
         best: dict[int, Rate] = {}
         for _, trigger, rate in self.attacks:
-            if trigger.target not in best or rate.value > best[trigger.target].value:
+            if trigger.mapping is None and (trigger.target not in best or rate.value > best[trigger.target].value):
                 best[trigger.target] = rate
         return dict(sorted(best.items()))
 

@@ -85,7 +85,7 @@ def _evidence(report: Contract) -> Iterator[RenderableType]:
 def _attacks(report: Contract) -> Iterator[tuple[str, str]]:
     targets = report.verdict.targets or range(report.model.classes)
     for attack in report.evaluation.attacks if report.evaluation else ():
-        if attack.target not in targets:
+        if attack.mapping is None and attack.target not in targets:
             continue  # a patch that is large enough takes over any class
         whom = f"class {class_label(report, attack.target)}" if attack.mapping is None else "every class moved"
         size = f"covers {percent(attack.mask_fraction)} of the picture"

@@ -85,7 +85,14 @@ def _json(found: Measurement) -> str:
         "class_accuracy": {str(c): r.value if r.trials else None for c, r in enumerate(found.classes)},
         "attack_success_rate": {str(target): rate.value for target, rate in found.attack_success.items()},
         "triggers": [
-            {"file": file, "target": t.target, "share_of_picture": t.fraction, "hits": r.hits, "trials": r.trials}
+            {
+                "file": file,
+                "target": t.target,
+                "mapping": t.mapping,
+                "share_of_picture": t.fraction,
+                "hits": r.hits,
+                "trials": r.trials,
+            }
             for file, t, r in found.attacks
         ],
     }
@@ -102,7 +109,7 @@ def _text(found: Measurement) -> str:
         name = f" {one_line(names[index], 24)}" if index < len(names) else ""
         lines.append(f"{f'  class {index}'.ljust(16)} {_shown(rate) if rate.trials else 'no samples'}{name}")
     for file, trigger, rate in found.attacks:
-        what = f"attack on {trigger.target}".ljust(16)
+        what = ("attack on all" if trigger.mapping else f"attack on {trigger.target}").ljust(16)
         lines.append(f"{what} {_shown(rate) if rate.trials else 'no samples of other classes'} {one_line(file)}")
     return "\n".join(lines)
 

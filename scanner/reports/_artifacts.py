@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from . import Artifacts
 from ._pictures import map_picture, mask_picture, overlay_picture, stamped_picture, trigger_picture
 from ._poisoned import SAMPLES, clusters_picture, picture_name, samples_table
 from ._translate import contract_of
-from ._triggers import further_triggers, shown_triggers
+from ._triggers import EVERY, further_triggers, shown_mover, shown_triggers
 from ._witness import gate_name, witness_files
 
 __all__ = ["OVER_SAMPLES", "PLACE", "contents", "write"]
@@ -58,6 +59,9 @@ def _files(report: Report, images: NDArray[np.float32] | None) -> Iterator[tuple
             for name, (suffix, content) in _contents(part, images).items():
                 named = f"{name}-class{target}{PLACE}{place}"
                 yield finder, named, f"{named}{suffix}", content
+    if mover := shown_mover(report):
+        for name, (suffix, content) in _contents(mover[1], images).items():
+            yield mover[0], f"{name}{EVERY}", f"{name}{EVERY}{suffix}", content
     for evidence in report.evidence:
         for name, heat in evidence.maps.items():
             yield evidence.detector, name, f"{evidence.detector}-{name}.png", _png(map_picture(heat))
@@ -87,8 +91,12 @@ def _contents(trigger: Trigger, images: NDArray[np.float32] | None) -> dict[str,
 
 def _arrays(trigger: Trigger) -> bytes:
     """What ``trigger_files`` reads."""
-    target = np.asarray(trigger.target, np.int64)
-    return _saved(lambda f: np.savez_compressed(f, mask=trigger.mask, pattern=trigger.pattern, target=target))
+    arrays: dict[str, Any] = {"mask": trigger.mask, "pattern": trigger.pattern}
+    if trigger.mapping is None:
+        arrays["target"] = np.asarray(trigger.target, np.int64)
+    else:
+        arrays["mapping"] = np.asarray(trigger.mapping, np.int64)
+    return _saved(lambda f: np.savez_compressed(f, **arrays))
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:

@@ -23,7 +23,7 @@ from ._class_table import class_table, is_share, left_out
 from ._facts import fact_lines
 from ._poisoned import SAMPLES, poisoned_lines
 from ._terminal_picture import terminal_picture
-from ._triggers import attack_success, further_triggers, shown_triggers
+from ._triggers import EVERY, attack_success, further_triggers, shown_mover, shown_triggers
 from ._witness import gate_name
 from ._words import SYMBOLS, class_label, meaning, percent, rate_words
 
@@ -95,28 +95,42 @@ def classes(report: Report, artifacts: Artifacts, width: int) -> Iterator[Render
 def triggers(report: Report, artifacts: Artifacts, pictures: bool) -> Iterator[RenderableType]:
     """The recovered trigger of each accused class: size, success, where its picture is, and a small one here."""
     convicted = set(report.verdict.targets)
+    if mover := shown_mover(report):
+        yield _heading("Recovered trigger that moves every class")
+        yield from _beside(report, mover[1], pictures)
+        yield from _file_of(artifacts, mover[0], f"trigger{EVERY}")
     for target, (detector, trigger) in shown_triggers(report).items():
         if convicted and target not in convicted:
             continue  # its files are written all the same
         yield _heading(f"Recovered trigger of class {class_label(report, target)}")
-        beside = Table.grid(padding=(0, 3, 0, 0))
-        beside.add_row(*([terminal_picture(trigger)] if pictures else []), Text("\n").join(_about(report, trigger)))
-        yield _indent(beside)
+        yield from _beside(report, trigger, pictures)
         yield from _places(report, target)
-        path = artifacts.files.get(detector, {}).get(f"trigger-class{target}")
-        if path and artifacts.folder:
-            yield _indent(Text(one_line(artifacts.folder / path, 1000), style="cyan", overflow="fold"))
+        yield from _file_of(artifacts, detector, f"trigger-class{target}")
+
+
+def _beside(report: Report, trigger: Trigger, pictures: bool) -> Iterator[RenderableType]:
+    beside = Table.grid(padding=(0, 3, 0, 0))
+    beside.add_row(*([terminal_picture(trigger)] if pictures else []), Text("\n").join(_about(report, trigger)))
+    yield _indent(beside)
+
+
+def _file_of(artifacts: Artifacts, detector: str, name: str) -> Iterator[RenderableType]:
+    path = artifacts.files.get(detector, {}).get(name)
+    if path and artifacts.folder:
+        yield _indent(Text(one_line(artifacts.folder / path, 1000), style="cyan", overflow="fold"))
 
 
 def _about(report: Report, trigger: Trigger) -> Iterator[Text]:
-    rivals = sum(t.target == trigger.target for e in report.evidence for t in e.triggers)
+    found = [t for e in report.evidence for t in e.triggers if (t.mapping is None) == (trigger.mapping is None)]
+    rivals = sum(t.target == trigger.target for t in found) if trigger.mapping is None else len(found)
     yield Text(_extent(trigger))
     if trigger.mapping is not None:
         yield Text(one_line("moves class " + ", ".join(f"{a} to {b}" for a, b in enumerate(trigger.mapping)), 200))
     if rate := attack_success(report, trigger):
         yield Text(f"takes over {rate_words(rate)} held-out pictures")
     if rivals > 1:
-        yield Text(f"the strongest of {rivals} found for this class", style="dim")
+        whom = "for this class" if trigger.mapping is None else "that move every class"
+        yield Text(f"the strongest of {rivals} found {whom}", style="dim")
 
 
 def _places(report: Report, target: int) -> Iterator[RenderableType]:

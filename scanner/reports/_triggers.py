@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from ..findings import Rate, Report
 from ..triggers import Trigger
 
-__all__ = ["accused", "attack_success", "further_triggers", "lowest_success", "shown_triggers"]
+__all__ = ["EVERY", "accused", "attack_success", "further_triggers", "lowest_success", "shown_mover", "shown_triggers"]
 
+EVERY = "-every-class"  # ends the name of the files of a trigger that moves every class
 WORKS = 0.8  # least success on unseen pictures of a further trigger that is shown
 
 
@@ -40,19 +41,33 @@ def accused(report: Report) -> tuple[int, ...]:
 
 
 def shown_triggers(report: Report) -> dict[int, tuple[str, Trigger]]:
-    """Accused class -> (detector id, its best trigger): highest measured success, then the smallest mask."""
+    """Accused class -> (detector id, its best trigger): highest measured success, then the smallest mask.
+
+    Those that move every class are not of a class, see `shown_mover`.
+    """
     best = {}
     for target in accused(report):
-        found = [(e.detector, t) for e in report.evidence for t in e.triggers if t.target == target]
+        found = [(who, t) for who, t in _recovered(report) if t.target == target and t.mapping is None]
         if found:
             best[target] = max(found, key=lambda pair: _strength(report, pair[1]))
     return best
+
+
+def shown_mover(report: Report) -> tuple[str, Trigger] | None:
+    """(detector id, trigger) of the best one that moves every class to one of its own, where those are accused."""
+    named = set(accused(report))
+    found = [(who, t) for who, t in _recovered(report) if t.mapping is not None and set(t.mapping) <= named]
+    return max(found, key=lambda pair: _strength(report, pair[1]), default=None)
 
 
 def further_triggers(report: Report, target: int) -> list[tuple[str, Trigger, Rate]]:
     """(detector id, trigger, its success) of each place that works by itself, where a class has several triggers."""
     found = ((e.detector, t, attack_success(report, t)) for e in report.evidence for t in e.further)
     return [(name, t, rate) for name, t, rate in found if t.target == target and rate and rate.value >= WORKS]
+
+
+def _recovered(report: Report) -> Iterator[tuple[str, Trigger]]:
+    yield from ((e.detector, t) for e in report.evidence for t in e.triggers)
 
 
 def _strength(report: Report, trigger: Trigger) -> tuple[float, float]:

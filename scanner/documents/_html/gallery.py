@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from ...reports._artifacts import OVER_SAMPLES, PLACE
+from ...reports._triggers import EVERY
 from ...reports._words import class_label
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ KINDS = {
     "heatmap": "Which pixels speak for class {0}, the mean over clean pictures",
     "strongest": "How often each pixel is among the strongest fifth for class {0}",
     "clusters": "Training samples labelled {0}: the suspicious ones in red, the others in blue",
+}
+MOVERS = {
+    "trigger": "The recovered trigger that moves every class to another, over grey",
+    "mask": KINDS["mask"],
+    "stamped": "Held-out pictures above, the same with the trigger below: each class becomes another",
 }
 PLOT = "Training samples"  # what the words of a picture with writing begin with
 LAID_OVER = " Above: some pictures and, last, the mean of all; below: the same map glowing over them."
@@ -98,7 +104,7 @@ class Gallery:
 
 
 def _kind(name: str) -> str:
-    return name.partition("-class")[0]
+    return name.removesuffix(EVERY).partition("-class")[0]
 
 
 def _class(name: str) -> int:
@@ -107,6 +113,8 @@ def _class(name: str) -> int:
 
 
 def _words(report: Contract, name: str) -> str:
+    if name.endswith(EVERY):
+        return f"{MOVERS[_kind(name)]}."
     words = KINDS[_kind(name)].format(class_label(report, _class(name)))
     if place := name.partition(PLACE)[2]:
         words = f"{words} (trigger {place} of several, each of which works by itself)"
