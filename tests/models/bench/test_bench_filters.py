@@ -1,19 +1,30 @@
-"""Filters of training data, put to the training sets of a zoo: ours finds the poison, and what breaks is told."""
+"""Filters of training data, put to the training sets of a zoo: what they find is counted, and what breaks is told."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from onnxray.models.bench import filtering
+from numpy.typing import NDArray
+from onnxray.converters import Model
+from onnxray.models.bench import filtering, peers
 from onnxray.models.bench.filter_command import filters
 from onnxray.models.bench.filter_summary import filter_sheets, load_filters, summarise_filters
 from onnxray.models.bench.filtering import FilterRecord, filter_all, tasks
+from onnxray.models.bench.peers import DataFilter, TrainingSet
+from onnxray.models.bench.peers._training_set import training_set
 from onnxray.models.bench.record import OURS, read_json, write_json
 from onnxray.models.bench.report_command import report
 from onnxray.models.bench.subjects import placed
+from onnxray.models.zoo.build import truth_of
+from onnxray.scanner.errors import OptionError
+from onnxray.scanner.findings import Label
 
 
 def record(name: str, poisoned: int, found: int, right: int, **changes: object) -> FilterRecord:
@@ -69,7 +80,7 @@ def test_sets_of_a_zoo_are_made_again_and_asked_about_once(zoo: Path, out: Path,
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.json")} == stamps
     shown = CliRunner().invoke(report, [str(out), "--markdown"])
     assert shown.exit_code == 0, shown.output
-    assert "Sets that could not be looked at: onnxray 1, onnxray 1." in shown.output
+    assert "Sets that could not be looked at: onnxray (0) 1, onnxray (200) 1." in shown.output
     assert json.loads((out / "filters.json").read_text())["schema"] == "onnxray/filter-benchmark/1"
 
 
@@ -89,7 +100,7 @@ def test_a_set_that_cannot_be_made_again_is_a_failure(zoo: Path, out: Path, name
 def test_failures_are_made_again_when_asked(
     zoo: Path, out: Path, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filtering, "_ours", lambda task, samples, training: (training.labels == 0, "suspicious"))
+    monkeypatch.setattr(filtering, "_ours", lambda task, samples, training: (training.labels == 0, "suspicious", 1.0))
     todo = tasks(placed(zoo, ("test",), names["clean"]), (OURS,), out, zoo)
     wanted = todo[0].records[0]
     write_json(FilterRecord(**{**vars(wanted), "status": "failed"}), todo[0].path(wanted))
@@ -99,6 +110,85 @@ def test_failures_are_made_again_when_asked(
     assert made[0].status == "done"
     assert made[0].found > 0 == made[0].right
     assert read_json(todo[0].path(wanted), FilterRecord) == made[0]
+
+
+class Half(DataFilter):
+    """Takes the first half of the poison, and as many others."""
+
+    id = "half"
+
+    def find(self, model: Model, training: TrainingSet, seed: int) -> NDArray[np.bool_]:
+        found = np.zeros(len(training.labels), dtype=bool)
+        found[np.flatnonzero(training.poisoned)[::2]] = True
+        found[np.flatnonzero(~training.poisoned)[: int(found.sum())]] = True
+        return found
+
+
+class Absent(Half):
+    id = "absent"
+
+    def missing(self) -> str:
+        return "absent needs a library; pip install it"
+
+
+@pytest.fixture
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples of label 3 are poisoned in every training set; of two filters one is without its library."""
+
+    def dirty(truth: dict[str, Any], data: Path) -> TrainingSet:
+        made = training_set(truth, data)
+        return TrainingSet(made.inputs, made.labels, made.labels == 3, made.classes)
+
+    monkeypatch.setattr(filtering, "training_set", dirty)
+    monkeypatch.setattr(filtering, "filters", lambda: {"half": Half})
+    monkeypatch.setattr(peers, "filters", lambda: {"absent": Absent, "half": Half})
+
+
+def test_a_filter_is_counted_against_the_poison(zoo: Path, out: Path, names: dict[str, str], poisoned: None) -> None:
+    (records,) = list(filter_all(tasks(placed(zoo, ("test",), names["clean"]), ("half",), out, zoo), 1))
+    (told,) = records
+    assert told.status == "done", told.note
+    assert told.poisoned > 20
+    assert told.result.precision == pytest.approx(0.5)
+    assert told.result.recall == pytest.approx(0.5, abs=0.05)
+
+
+def test_ours_counts_the_examples_of_the_clusters_that_it_calls_poisoned(
+    zoo: Path, out: Path, names: dict[str, str], poisoned: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (task,) = tasks(placed(zoo, ("test",), names["clean"]), (OURS,), out, zoo)
+    made = training_set(truth_of(task.of.place), zoo)
+    at = np.flatnonzero(made.labels == 3)[:9]
+    cluster = SimpleNamespace(positions=at)
+    said = SimpleNamespace(details={"complete": True}, poisoned=(cluster,), seconds=1.5)
+    report = SimpleNamespace(evidence=(said,), failures=(), skipped=(), verdict=SimpleNamespace(label=Label.BACKDOORED))
+    monkeypatch.setattr(filtering, "scan", lambda *a, **k: report)
+    (records,) = list(filter_all([task], 1))
+    assert [(r.found, r.right, r.seconds, r.note) for r in records] == [(9, 9, 1.5, "backdoored")] * 2
+    said.details["complete"] = False  # nothing was compared: that is no clean training set
+    shutil.rmtree(out)
+    (records,) = list(filter_all([task], 1))
+    assert {r.status for r in records} == {"failed"}
+
+
+def test_only_the_answer_that_a_process_died_of_is_lost(zoo: Path, out: Path, names: dict[str, str]) -> None:
+    (task,) = tasks(placed(zoo, ("test",), names["clean"]), (OURS,), out, zoo)
+    (lost,) = filtering._lost(task, "it died")
+    assert (lost.samples, lost.note) == (0, "it died")
+    assert [r.samples for r in filtering._missing(task)] == [200]
+
+
+def test_a_filter_whose_library_is_missing_is_left_out_and_never_scored(
+    zoo: Path, out: Path, names: dict[str, str], poisoned: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filtering, "_ours", lambda task, samples, training: (training.poisoned, "backdoored", 1.0))
+    arguments = [str(zoo), "-o", str(out), "--data", str(zoo), "--only", names["clean"]]
+    result = CliRunner().invoke(filters, arguments)
+    assert result.exit_code == 0, result.output
+    assert "left out: absent needs a library" in result.output
+    assert {r.who for r in load_filters(out, "test")} == {OURS, "half"}
+    refused = CliRunner().invoke(filters, [*arguments, "--filter", "absent"])
+    assert isinstance(refused.exception, OptionError)
 
 
 def test_an_unknown_filter_is_refused(zoo: Path, out: Path) -> None:
