@@ -13,7 +13,7 @@ from typing import Literal
 from ...converters.messages import one_line
 from ...scanner.errors import ModelError, OnnxrayError, SamplesError
 from ...scanner.version import __version__
-from .record import OURS, Record, read_json, write_json
+from .record import OURS, Record, kept, write_json
 from .subjects import STORED, Placed, choose, pictures
 from .work import claimed, work_off
 
@@ -93,12 +93,7 @@ def detect_all(todo: Sequence[Task], jobs: int, retry: bool = False) -> Iterator
 
 
 def _known(task: Task) -> Record | None:
-    """The record that is there, if it is of this file, this version and these settings."""
-    if not task.path.exists():
-        return None
-    record = read_json(task.path, Record)
-    same = all(getattr(record, name) == getattr(task.record, name) for name in ("sha256", "version", "config"))
-    return record if same else None
+    return kept(task.path, task.record)
 
 
 def _run(task: Task) -> Outcome:

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean, median
 
 from .filtering import FilterRecord
-from .record import OURS, read_json
+from .record import OURS, read_all
 from .sheets import Sheet, percent, share
 from .statistics import Share
 
@@ -62,8 +62,7 @@ def load_filters(folder: Path, part: str) -> list[FilterRecord]:
     Raises:
         SamplesError: one is damaged.
     """
-    paths = sorted((folder / "filters").glob("*/*/*.json"))
-    found = [read_json(path, FilterRecord) for path in paths if not path.name.startswith(".")]
+    found = read_all(folder / "filters", FilterRecord)
     return sorted((r for r in found if r.part == part), key=lambda r: (r.who != OURS, r.who, r.samples, r.name))
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
@@ -24,8 +22,8 @@ from ..zoo.build import truth_of
 from .detection import digest
 from .peers import DataFilter, FilterResult, filters
 from .peers._training_set import training_set
-from .record import OURS, Subject, read_json, write_json
-from .subjects import Placed, choose, pictures
+from .record import OURS, Subject, kept, write_json
+from .subjects import Placed, choose, pictures, saved
 from .work import claimed, work_off
 
 if TYPE_CHECKING:
@@ -131,11 +129,7 @@ def _missing(task: Task) -> list[FilterRecord]:
 
 
 def _known(task: Task, wanted: FilterRecord) -> FilterRecord | None:
-    if not (path := task.path(wanted)).exists():
-        return None
-    record = read_json(path, FilterRecord)
-    same = all(getattr(record, name) == getattr(wanted, name) for name in ("sha256", "version", "config"))
-    return record if same else None
+    return kept(task.path(wanted), wanted)
 
 
 def _lost(task: Task, why: str) -> list[FilterRecord]:
@@ -188,7 +182,7 @@ def _ours(task: Task, samples: int, training: TrainingSet) -> tuple[NDArray[np.b
     Raises:
         OnnxrayError: nothing was compared.
     """
-    with _written(training) as path:
+    with saved(training.inputs, training.labels) as path:
         if samples:
             with pictures(choose(task.of, samples, task.data)) as clean:
                 report = scan(task.of.model, clean, _options(samples), training_data=path)
@@ -203,12 +197,3 @@ def _ours(task: Task, samples: int, training: TrainingSet) -> tuple[NDArray[np.b
     for poisoned in said.poisoned:
         found[poisoned.positions] = True
     return found, report.verdict.label.value, said.seconds
-
-
-@contextmanager
-def _written(training: TrainingSet) -> Iterator[Path]:
-    """The training set as a user's file."""
-    with TemporaryDirectory(prefix="onnxray-bench-") as folder:
-        path = Path(folder) / "training.npz"
-        np.savez(path, x=training.inputs, y=training.labels)
-        yield path

@@ -15,7 +15,7 @@ from ...converters.whole_file import replace_file
 from ...scanner.errors import SamplesError
 from ..zoo.build import truth_of
 
-__all__ = ["OURS", "Record", "Subject", "read_json", "told", "write_json"]
+__all__ = ["OURS", "Record", "Subject", "kept", "read_all", "read_json", "told", "write_json"]
 
 OURS = "onnxray"
 SCHEMA = "onnxray/benchmark-record/1"
@@ -153,3 +153,26 @@ def read_json(path: Path, kind: type[T]) -> T:
         raise SamplesError(
             f"{path}: not a record of this benchmark ({one_line(error, 200)}); remove it and run the benchmark again"
         ) from None
+
+
+def read_all(folder: Path, kind: type[T]) -> list[T]:
+    """The records in FOLDER/*/*/*.json, by path; there may be none.
+
+    Raises:
+        SamplesError: one is damaged.
+    """
+    paths = sorted(folder.glob("*/*/*.json"))
+    return [read_json(path, kind) for path in paths if not path.name.startswith(".")]
+
+
+def kept(path: Path, wanted: T) -> T | None:
+    """The record that is there, if it is of the same file, version and settings as the one that is wanted.
+
+    Raises:
+        SamplesError: it is damaged.
+    """
+    if not path.exists():
+        return None
+    record = read_json(path, type(wanted))
+    same = all(getattr(record, name) == getattr(wanted, name) for name in ("sha256", "version", "config"))
+    return record if same else None

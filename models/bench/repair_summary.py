@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from statistics import mean, median
 
-from .record import read_json
+from .record import read_all
 from .repairing import AUTO, RepairRecord
 from .sheets import Sheet, share
 from .statistics import Share
@@ -76,8 +76,7 @@ def load_repairs(folder: Path, part: str) -> list[RepairRecord]:
     Raises:
         SamplesError: one is damaged.
     """
-    paths = sorted((folder / "repairs").glob("*/*/*.json"))
-    found = [read_json(path, RepairRecord) for path in paths if not path.name.startswith(".")]
+    found = read_all(folder / "repairs", RepairRecord)
     return sorted((r for r in found if r.part == part), key=lambda r: (r.method != AUTO, r.method, -r.samples, r.name))
 
 

@@ -19,7 +19,7 @@ from ...scanner.repair_report import RepairOptions
 from ...scanner.repairs import Repair
 from ...scanner.version import __version__
 from .detection import digest
-from .record import Subject, read_json, write_json
+from .record import Subject, kept, write_json
 from .repair_cases import FEWEST, WORK, Pictures, make_case, parted
 from .subjects import Chosen, Placed, pictures, stored
 from .trials import Case, Trial, judged, trials
@@ -126,15 +126,7 @@ def _missing(task: Task) -> list[str]:
 
 
 def _known(task: Task, method: str) -> RepairRecord | None:
-    path, wanted = task.path(method), task.records[method]
-    if not path.exists():
-        return None
-    record = read_json(path, RepairRecord)
-    return (
-        record
-        if (record.sha256, record.version, record.config) == (wanted.sha256, wanted.version, wanted.config)
-        else None
-    )
+    return kept(task.path(method), task.records[method])
 
 
 def _lost(task: Task, why: str) -> list[RepairRecord]:

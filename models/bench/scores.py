@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...scanner.errors import SamplesError
-from .record import OURS, Record, read_json
+from .record import OURS, Record, read_all
 
 __all__ = ["LOWEST", "Answer", "Scored", "Scorer", "load_records", "methods_of", "rescored"]
 
@@ -84,8 +84,7 @@ def load_records(folder: Path) -> list[Record]:
     Raises:
         SamplesError: there is none, or one is damaged.
     """
-    paths = sorted((folder / "records").glob("*/*/*.json"))
-    found = [read_json(path, Record) for path in paths if not path.name.startswith(".")]
+    found = read_all(folder / "records", Record)
     if not found:
         raise SamplesError(f"{folder}: holds no records; make some with onnxray bench detection ZOO -o {folder}")
     return sorted(found, key=lambda r: (r.who != OURS, r.who, r.samples, r.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import lru_cache
@@ -19,7 +19,7 @@ from ...scanner.samples import stratified
 from ..zoo.datasets import Dataset, load
 from .record import Subject
 
-__all__ = ["STORED", "Chosen", "Placed", "choose", "load_split", "pictures", "placed", "stored"]
+__all__ = ["STORED", "Chosen", "Placed", "choose", "load_split", "pictures", "placed", "saved", "stored"]
 
 STORED = 400  # most pictures that lie beside a model
 SEED = 0
@@ -116,10 +116,15 @@ def load_split(dataset: str, data: Path) -> Dataset | None:
         return None
 
 
-@contextmanager
-def pictures(chosen: Chosen) -> Iterator[Path]:
+def pictures(chosen: Chosen) -> AbstractContextManager[Path]:
     """The pictures as a file that a scan reads, for as long as the context lasts."""
+    return saved(chosen.x, chosen.y)
+
+
+@contextmanager
+def saved(x: NDArray[Any], y: NDArray[np.int64]) -> Iterator[Path]:
+    """Examples and labels as a user's file, for as long as the context lasts."""
     with TemporaryDirectory(prefix="onnxray-bench-") as folder:
         path = Path(folder) / "samples.npz"
-        np.savez(path, x=chosen.x, y=chosen.y)
+        np.savez(path, x=x, y=y)
         yield path

@@ -74,8 +74,8 @@ class WaveSearch(Detector):
         own = self._amplitudes(lambda x: model.predict(samples.domain.to_input(x)), images, model.classes, budget)
         networks = () if own is None or budget.spent else budget.surrogates.networks
         natural = [self._amplitudes(_classes_of(n, device), images, model.classes, budget) for n in networks]
-        compared = bool(natural) and all(amplitudes is not None for amplitudes in natural)
-        sizes, best = self._beside(own, natural, model.classes)
+        compared = self._beside(own, natural)
+        sizes, best = compared or (np.full(model.classes, np.nan), np.zeros(model.classes, np.int64))
         ranked = ranking(np.log2(sizes), self.rate, least=SPREAD)
         small = sizes <= (np.nanmedian(sizes) if ranked.order else np.nan) / self.effect
         yield Evidence(
@@ -91,21 +91,21 @@ class WaveSearch(Detector):
                 **ranked.told,
                 "amplitude": None if own is None else [_told(v) for v in own.min(0)],
                 "pictures": len(images),
-                "complete": compared,
+                "complete": compared is not None,
             },
             maps=self._maps(images, best, ranked.order),
         )
 
     def _beside(
-        self, own: Amplitudes | None, natural: Sequence[Amplitudes | None], classes: int
-    ) -> tuple[Amplitudes, NDArray[np.int64]]:
+        self, own: Amplitudes | None, natural: Sequence[Amplitudes | None]
+    ) -> tuple[Amplitudes, NDArray[np.int64]] | None:
         """(K,) the model's amplitudes (W, K) over the networks', of the wave that is that far down; which it is.
 
-        A wave is as natural as it is in the network that it is easiest in. NaN where one of them was not asked.
+        A wave is as natural as it is in the network that it is easiest in. None where one of them was not asked.
         """
         others = [amplitudes for amplitudes in natural if amplitudes is not None]
         if own is None or not others or len(others) < len(natural):
-            return np.full(classes, np.nan), np.zeros(classes, np.int64)
+            return None
         ratios = own / np.min(others, axis=0)
         order = np.argsort(ratios, axis=0)[min(self.waves, len(ratios)) - 1]
         return np.take_along_axis(ratios, order[None], 0)[0], order
